@@ -1,0 +1,3 @@
+//! What a `Module` of Kernel Module Management means, as a pure library.
+
+pub mod pattern;

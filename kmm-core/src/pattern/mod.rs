@@ -1,0 +1,1 @@
+//! Kernel mapping regexps in Go's dialect.
