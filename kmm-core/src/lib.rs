@@ -1,3 +1,9 @@
 //! What a `Module` of Kernel Module Management means, as a pure library.
 
+pub mod api;
+pub mod diag;
+pub mod document;
+pub mod kernel;
+pub mod path;
 pub mod pattern;
+pub mod validate;
