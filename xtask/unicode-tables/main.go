@@ -183,26 +183,35 @@ func tables(out *bufio.Writer, name string, all map[string]*unicode.RangeTable) 
 	fmt.Fprintln(out, "];")
 }
 
+type run struct{ lo, hi, step, delta rune }
+
+// extend adds c to one of the last two runs (upper and lower case often alternate).
+func extend(runs []run, c, delta rune) bool {
+	for i := len(runs) - 1; i >= 0 && i >= len(runs)-2; i-- {
+		r := &runs[i]
+		gap := c - r.hi
+		if r.delta == delta && gap <= 2 && (r.lo == r.hi || r.step == gap) {
+			r.hi, r.step = c, gap
+			return true
+		}
+	}
+	return false
+}
+
 // folds writes runs of code points whose next fold lies at the same distance.
 func folds(out *bufio.Writer) {
-	type run struct{ lo, hi, step, delta rune }
 	var runs []run
 	for c := rune(0); c <= unicode.MaxRune; c++ {
 		f := unicode.SimpleFold(c)
 		if f == c {
 			continue
 		}
-		if n := len(runs); n > 0 && runs[n-1].delta == f-c {
-			last := &runs[n-1]
-			gap := c - last.hi
-			if gap <= 2 && (last.lo == last.hi || last.step == gap) {
-				last.hi, last.step = c, gap
-				continue
-			}
+		if extend(runs, c, f-c) {
+			continue
 		}
 		runs = append(runs, run{c, c, 1, f - c})
 	}
-	fmt.Fprintln(out, "\n/// `(first, last, step, distance)`: each code point of the run folds to the one that far away; orbits are cycles.")
+	fmt.Fprintln(out, "\n/// `(first, last, step, distance)`: each code point of the run folds to the one that far away; orbits are cycles.\n/// Sorted by the first; a code point lies in one of the last two runs that start at or before it.")
 	fmt.Fprintln(out, "#[rustfmt::skip]\npub(super) static FOLDS: &[(u32, u32, u32, i32)] = &[")
 	line := "   "
 	for _, r := range runs {
