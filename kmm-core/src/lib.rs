@@ -7,4 +7,5 @@ pub mod document;
 pub mod kernel;
 pub mod path;
 pub mod pattern;
+pub mod template;
 pub mod validate;
