@@ -8,6 +8,7 @@ use crate::validate::Rule;
 use crate::validate::Subject;
 
 use super::fields;
+use super::regexps;
 
 pub(super) const RULE: Rule = Rule {
     code: "KMM1006",
@@ -39,7 +40,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         };
         let (path, image) = merged.image;
         let names_kernel = Template::parse(image).references().any(|found| KERNEL_VARIABLES.contains(&found.name));
-        if names_kernel || image.is_empty() || !pattern.is_catch_all() {
+        if names_kernel || image.is_empty() || !regexps::takes_every_kernel(pattern) {
             continue;
         }
         let message = if merged.builds {
