@@ -4,6 +4,7 @@ pub mod api;
 pub mod diag;
 pub mod document;
 pub mod kernel;
+pub mod modprobe;
 pub mod path;
 pub mod pattern;
 pub mod template;
