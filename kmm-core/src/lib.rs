@@ -5,6 +5,7 @@ pub mod build;
 pub mod diag;
 pub mod document;
 pub mod kernel;
+pub mod modprobe;
 pub mod path;
 pub mod pattern;
 pub mod template;
