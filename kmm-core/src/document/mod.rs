@@ -4,7 +4,9 @@
 mod build;
 mod decode;
 mod duplicates;
+mod edit;
 mod emit;
+mod expect;
 mod gap;
 #[cfg(not(feature = "yaml"))]
 mod json;
@@ -13,13 +15,17 @@ mod lines;
 mod node;
 mod object;
 mod places;
+mod remove;
 mod rules;
 mod scalar;
 mod separator;
+mod splice;
 mod stream;
 #[cfg(feature = "yaml")]
 mod yaml;
 
+pub use edit::EditError;
+pub use edit::Editor;
 pub use limits::Limits;
 pub use lines::LineIndex;
 pub use lines::Position;
