@@ -177,14 +177,17 @@ impl Editor<'_> {
         let mut limits = self.stream.limits.clone();
         limits.bytes = limits.bytes.max(out.len());
         let again = read(out, &limits);
+        let errors = |stream: &Stream| {
+            let severity = stream.findings.iter().map(|found| found.diagnostic.severity);
+            severity.filter(|severity| *severity == Severity::Error).count()
+        };
+        if errors(&again) > errors(self.stream) {
+            return false;
+        }
         let source = |edit: &Edit| matches!(edit, Edit::ReplaceSource { .. });
         if self.edits.iter().any(|(_, edits)| edits.iter().any(source)) {
-            // What bytes of the source mean is not known beforehand; they must not break what was whole.
-            let errors = |stream: &Stream| {
-                let severity = stream.findings.iter().map(|found| found.diagnostic.severity);
-                severity.filter(|severity| *severity == Severity::Error).count()
-            };
-            return errors(&again) <= errors(self.stream);
+            // What bytes of the source mean is not known beforehand.
+            return true;
         }
         if again.documents.len() != self.stream.documents.len() {
             return false;

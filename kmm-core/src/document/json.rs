@@ -1,4 +1,4 @@
-//! Reading JSON without places, where the YAML reader is left out.
+//! Reading JSON without places: where the YAML reader is left out, and for JSON that is no YAML.
 
 use crate::diag::Part;
 use crate::path::FieldPath;

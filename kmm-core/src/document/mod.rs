@@ -8,7 +8,6 @@ mod edit;
 mod emit;
 mod expect;
 mod gap;
-#[cfg(not(feature = "yaml"))]
 mod json;
 mod limits;
 mod lines;

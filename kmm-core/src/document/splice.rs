@@ -162,6 +162,13 @@ impl<'a> Target<'a> {
         matches!(self.node.value, Value::Sequence(_) | Value::Mapping(_))
     }
 
+    /// Whether nothing stands behind the value on its line.
+    fn ends_line(&self) -> bool {
+        let text = self.source.text;
+        let end = self.node.span.end;
+        !self.is_collection() && text.get(end..gap::line_end(text, end)).is_some_and(|rest| rest.trim().is_empty())
+    }
+
     /// How far the lines below the value are indented: two further than its key, or as far as it stands.
     fn indent(&self) -> usize {
         let column = |at: usize| at - gap::line_start(self.source.text, at);
@@ -220,7 +227,7 @@ impl<'a> Target<'a> {
     fn string(&self, value: &str) -> String {
         let flow = self.in_flow || self.source.json;
         let form = match decode::form(self.written()) {
-            _ if self.source.json || self.is_collection() && value.contains('\n') => Form::Double,
+            _ if self.source.json || value.contains('\n') && !self.ends_line() => Form::Double,
             Form::Plain if !flow && value.contains('\n') => Form::Literal,
             form => form,
         };

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::diag::Diagnostic;
 use crate::diag::Part;
+use crate::diag::RuleText;
 use crate::path::FieldPath;
 
 use super::Entry;
@@ -65,12 +66,22 @@ pub fn read(text: &str, limits: &Limits) -> Stream {
     let mut out = Collector::new(text, limits);
     if let Some(finding) = unreadable(text, limits) {
         out.find(finding);
-    } else {
-        #[cfg(feature = "yaml")]
-        super::yaml::read(text, limits, &mut out);
-        #[cfg(not(feature = "yaml"))]
-        super::json::read(text, &mut out);
+        return out.into_stream();
     }
+    #[cfg(feature = "yaml")]
+    {
+        super::yaml::read(text, limits, &mut out);
+        // JSON allows what YAML does not, long keys and `\u{7f}` among them. It has no places then.
+        if out.found(&rules::SYNTAX) && is_json(text) {
+            let mut plain = Collector::new(text, limits);
+            super::json::read(text, &mut plain);
+            if !plain.found(&rules::SYNTAX) {
+                out = plain;
+            }
+        }
+    }
+    #[cfg(not(feature = "yaml"))]
+    super::json::read(text, &mut out);
     out.into_stream()
 }
 
@@ -130,6 +141,12 @@ fn unreadable(text: &str, limits: &Limits) -> Option<Diagnostic> {
     Some(finding.at(Part::Source(at..at + found.len_utf8())))
 }
 
+/// Whether `text` begins as JSON objects do.
+fn is_json(text: &str) -> bool {
+    text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
+        .starts_with(['{', '['])
+}
+
 fn is_printable(c: char, at: usize, json: bool) -> bool {
     match c {
         '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' => true,
@@ -165,6 +182,12 @@ impl<'t> Collector<'t> {
     fn into_stream(mut self) -> Stream {
         self.stream.findings.truncate(self.limits.findings);
         self.stream
+    }
+
+    /// Whether there is a finding of this kind.
+    fn found(&self, rule: &RuleText) -> bool {
+        let findings = &self.stream.findings;
+        findings.iter().any(|found| found.diagnostic.code == rule.code)
     }
 
     /// Whether another document may come.

@@ -69,9 +69,8 @@ fn read_from(text: &str, shift: usize, limits: &Limits, out: &mut Collector<'_>)
             }
             Err(error) => {
                 let at = error.marker().byte_offset().map_or(text.len(), |at| at + shift);
-                if builder.root.is_some() && text.get(at..).is_some_and(|rest| rest.starts_with(['{', '['])) {
-                    finish(&mut builder, start..at, out);
-                    return (out.has_room() && at > shift).then_some(at);
+                if *error.kind() == ErrorKind::ExpectedDocumentStart && at > shift && is_next_json(text, at) {
+                    return Some(at);
                 }
                 let finding = broken(text, &error, at, &builder, limits);
                 builder.findings.push(finding);
@@ -153,6 +152,12 @@ const KNOWN: [&str; 10] = [
 fn finish(builder: &mut Builder<'_>, span: Range<usize>, out: &mut Collector<'_>) {
     let findings = std::mem::take(&mut builder.findings);
     out.document(builder.root.take(), span, findings);
+}
+
+/// Whether a list or mapping in brackets begins at `at`, right behind another one.
+fn is_next_json(text: &str, at: usize) -> bool {
+    let ends = text.get(..at).is_some_and(|front| front.trim_end().ends_with(['}', ']']));
+    ends && text.get(at..).is_some_and(|rest| rest.starts_with(['{', '[']))
 }
 
 fn place(span: &Span, shift: usize, text: &str) -> Range<usize> {

@@ -2,5 +2,8 @@
 #![cfg(feature = "yaml")]
 #![allow(missing_docs)]
 
+mod edits;
 mod hostile;
+mod places;
+mod random;
 mod reading;
