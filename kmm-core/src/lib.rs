@@ -3,7 +3,10 @@
 pub mod api;
 pub mod diag;
 pub mod document;
+pub mod go_text;
 pub mod kernel;
+pub mod naming;
 pub mod path;
 pub mod pattern;
+pub mod schema;
 pub mod validate;
