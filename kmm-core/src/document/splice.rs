@@ -68,6 +68,8 @@ pub(super) fn of(
             Edit::SetString { path, value } => {
                 out.push(Target::find(document, source, path)?.set_string(value))
             }
+            // The editor makes a `SetString` of it, unless the value is not there.
+            Edit::QuoteScalar { path } => return Err(EditError::Missing(path.clone())),
             Edit::SetStrings { path, values } => {
                 Target::find(document, source, path)?.set_strings(values, out)
             }
@@ -166,7 +168,10 @@ impl<'a> Target<'a> {
     fn ends_line(&self) -> bool {
         let text = self.source.text;
         let end = self.node.span.end;
-        !self.is_collection() && text.get(end..gap::line_end(text, end)).is_some_and(|rest| rest.trim().is_empty())
+        !self.is_collection()
+            && text
+                .get(end..gap::line_end(text, end))
+                .is_some_and(|rest| rest.trim().is_empty())
     }
 
     /// How far the lines below the value are indented: two further than its key, or as far as it stands.

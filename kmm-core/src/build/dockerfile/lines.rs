@@ -183,7 +183,10 @@ fn heredocs(text: &str) -> Vec<(bool, String, Range<usize>)> {
                 let quote = bytes.get(at).copied().filter(|b| matches!(b, b'\'' | b'"'));
                 at += usize::from(quote.is_some());
                 let word = at;
-                while bytes.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_') {
+                while bytes
+                    .get(at)
+                    .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
+                {
                     at += 1;
                 }
                 let name = &text[word..at];

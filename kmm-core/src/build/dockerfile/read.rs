@@ -140,7 +140,12 @@ impl Reader<'_> {
             Some([(by, _), (name, _)]) if by.eq_ignore_ascii_case("AS") => Some(name.clone()),
             _ => None,
         };
-        let earlier = |stage: &Stage| stage.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&image));
+        let earlier = |stage: &Stage| {
+            stage
+                .name
+                .as_ref()
+                .is_some_and(|name| name.eq_ignore_ascii_case(&image))
+        };
         let base = if let Some(stage) = self.file.stages.iter().rposition(earlier) {
             Base::Stage(stage)
         } else if image == "scratch" {
@@ -183,7 +188,13 @@ impl Reader<'_> {
         }
     }
 
-    fn declare(&mut self, line: &Logical, keyword: &str, words: &[(String, Range<usize>)], instruction: usize) {
+    fn declare(
+        &mut self,
+        line: &Logical,
+        keyword: &str,
+        words: &[(String, Range<usize>)],
+        instruction: usize,
+    ) {
         let Some((first, at)) = words.first() else {
             return self.fault(FaultKind::Incomplete(keyword.to_owned()), line.span.clone());
         };
@@ -191,8 +202,16 @@ impl Reader<'_> {
         let mut declared = Vec::new();
         if keyword == "ENV" && !first.contains('=') {
             // `ENV NAME value`, the old form.
-            let value = words.get(1..).unwrap_or_default().iter().map(|(word, _)| word.as_str());
-            declared.push((first.clone(), at.clone(), Some(value.collect::<Vec<_>>().join(" "))));
+            let value = words
+                .get(1..)
+                .unwrap_or_default()
+                .iter()
+                .map(|(word, _)| word.as_str());
+            declared.push((
+                first.clone(),
+                at.clone(),
+                Some(value.collect::<Vec<_>>().join(" ")),
+            ));
         } else {
             for (word, at) in words {
                 match word.split_once('=') {
@@ -204,7 +223,11 @@ impl Reader<'_> {
                 }
             }
         }
-        let list = if keyword == "ARG" { &mut self.file.arguments } else { &mut self.file.environment };
+        let list = if keyword == "ARG" {
+            &mut self.file.arguments
+        } else {
+            &mut self.file.environment
+        };
         list.extend(declared.into_iter().map(|(name, at, value)| Argument {
             name: Word {
                 text: name,
@@ -228,12 +251,17 @@ impl Reader<'_> {
             text: text.clone(),
             span: line.source(at),
         };
-        let Some((destination, sources)) = words.split_last().filter(|(_, sources)| !sources.is_empty()) else {
+        let Some((destination, sources)) = words.split_last().filter(|(_, sources)| !sources.is_empty())
+        else {
             return self.fault(FaultKind::Incomplete(keyword.to_owned()), line.span.clone());
         };
         self.file.copies.push(Copy {
             from: flags.from.as_ref().map(place),
-            sources: sources.iter().filter(|(text, _)| !text.starts_with("<<")).map(place).collect(),
+            sources: sources
+                .iter()
+                .filter(|(text, _)| !text.starts_with("<<"))
+                .map(place)
+                .collect(),
             destination: place(destination),
             instruction,
             stage: self.file.last_stage(),
@@ -273,7 +301,9 @@ impl Reader<'_> {
         }
         for body in &line.bodies {
             for command in shell::commands(&self.source[body.clone()], '\\') {
-                found.extend(depmod(&command, instruction, |at| body.start + at.start..body.start + at.end));
+                found.extend(depmod(&command, instruction, |at| {
+                    body.start + at.start..body.start + at.end
+                }));
             }
         }
         self.file.depmods.extend(found);
@@ -292,7 +322,9 @@ struct Flags {
 fn keyword(text: &str, from: usize) -> (Range<usize>, usize) {
     let rest = &text[from..];
     let start = from + rest.len() - rest.trim_start().len();
-    let end = text[start..].find(char::is_whitespace).map_or(text.len(), |length| start + length);
+    let end = text[start..]
+        .find(char::is_whitespace)
+        .map_or(text.len(), |length| start + length);
     (start..end, end)
 }
 
@@ -341,8 +373,14 @@ fn depmod(
             match option.split_once('=') {
                 Some(("basedir", _)) => found.base = Some(tail("--basedir=".len())),
                 Some(_) => {}
-                None if option == "basedir" => found.base = rest.next().map(|(text, at)| place(text, at, &source)),
-                None if matches!(option, "config" | "filesyms" | "symvers" | "symbol-prefix" | "outdir" | "moduledir") => {
+                None if option == "basedir" => {
+                    found.base = rest.next().map(|(text, at)| place(text, at, &source))
+                }
+                None if matches!(
+                    option,
+                    "config" | "filesyms" | "symvers" | "symbol-prefix" | "outdir" | "moduledir"
+                ) =>
+                {
                     rest.next();
                 }
                 None => {}

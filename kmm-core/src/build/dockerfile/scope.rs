@@ -31,13 +31,17 @@ impl Dockerfile {
                     (_, Some(here), Some(there)) => self.descends(here, there),
                     (_, Some(_), None) | (_, None, Some(_)) => false,
                 };
-                reaches && argument.name.text == found.name && (later || argument.instruction < found.instruction)
+                reaches
+                    && argument.name.text == found.name
+                    && (later || argument.instruction < found.instruction)
             })
         };
         if declared(false) {
             Visibility::Declared
-        } else if matches!(instruction.keyword.as_str(), "RUN" | "CMD" | "ENTRYPOINT" | "HEALTHCHECK" | "SHELL")
-            && shell::assigns(&instruction.text, &found.name)
+        } else if matches!(
+            instruction.keyword.as_str(),
+            "RUN" | "CMD" | "ENTRYPOINT" | "HEALTHCHECK" | "SHELL"
+        ) && shell::assigns(&instruction.text, &found.name)
         {
             Visibility::Shell
         } else if declared(true) {

@@ -18,7 +18,10 @@ pub(super) fn commands(text: &str, escape: char) -> Vec<Command> {
         let byte = bytes[at];
         let length = match (quote, byte) {
             (None | Some(b'"'), _) if char::from(byte) == escape => {
-                at += 1 + text.get(at + 1..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+                at += 1 + text
+                    .get(at + 1..)
+                    .and_then(|rest| rest.chars().next())
+                    .map_or(0, char::len_utf8);
                 continue;
             }
             (Some(open), _) => {
@@ -80,7 +83,18 @@ fn push(commands: &mut Vec<Command>, text: &str, range: Range<usize>, escape: ch
         assignment > 0 && word[assignment..].starts_with('=')
             || matches!(
                 word,
-                "if" | "then" | "else" | "elif" | "while" | "until" | "do" | "!" | "{" | "exec" | "sudo" | "env" | "time"
+                "if" | "then"
+                    | "else"
+                    | "elif"
+                    | "while"
+                    | "until"
+                    | "do"
+                    | "!"
+                    | "{"
+                    | "exec"
+                    | "sudo"
+                    | "env"
+                    | "time"
             )
     };
     let command: Command = words.into_iter().skip_while(|(word, _)| keyword(word)).collect();

@@ -37,7 +37,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             if name.is_empty() || !plain || name.starts_with(|c: char| c.is_ascii_digit()) {
                 let finding = RULE.finding(path, format!("no `ARG` can have the name `{name}`"));
                 findings.push(finding.with_help("use letters, digits and `_`"));
-            } else if build.value.build_args[..index].iter().any(|earlier| earlier.name == name) {
+            } else if build.value.build_args[..index]
+                .iter()
+                .any(|earlier| earlier.name == name)
+            {
                 let finding = RULE.finding(path, format!("`{name}` is set further up already"));
                 findings.push(finding.with_help("set it once"));
             }

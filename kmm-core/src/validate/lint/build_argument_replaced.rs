@@ -35,7 +35,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             if names::DEFAULT_ARGUMENTS.contains(&argument.name.as_str()) {
                 let path = build.path.field("buildArgs").index(index);
                 let message = format!("KMM sets `{}` itself, whatever stands here", argument.name);
-                let finding = RULE.finding(path.field("name"), message).with_help("remove it, or give it another name");
+                let finding = RULE
+                    .finding(path.field("name"), message)
+                    .with_help("remove it, or give it another name");
                 findings.push(finding.with_fix([Edit::Remove { path }]));
             }
         }

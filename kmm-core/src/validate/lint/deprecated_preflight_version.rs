@@ -34,6 +34,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let path = FieldPath::of("apiVersion");
         let value = "kmm.sigs.x-k8s.io/v1beta2".to_owned();
         let finding = RULE.finding(path.clone(), "v1beta1 of PreflightValidation is deprecated");
-        findings.push(finding.with_help(format!("write `{value}`")).with_fix([Edit::SetString { path, value }]));
+        findings.push(
+            finding
+                .with_help(format!("write `{value}`"))
+                .with_fix([Edit::SetString { path, value }]),
+        );
     }
 }

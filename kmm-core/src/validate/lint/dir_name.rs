@@ -43,7 +43,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let path = subject.container("modprobe.dirName");
     let fix = |value: &str| {
         let value = value.to_owned();
-        [Edit::SetString { path: subject.container("modprobe.dirName"), value }]
+        [Edit::SetString {
+            path: subject.container("modprobe.dirName"),
+            value,
+        }]
     };
     if name.is_empty() || name == "/" {
         return;
@@ -53,19 +56,36 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         findings.push(finding.with_help("write an absolute folder without `..`, such as `/opt`"));
     } else if let Some(base) = name.trim_end_matches('/').strip_suffix("/lib/modules") {
         let base = if base.is_empty() { "/" } else { base };
-        let message = format!("modules are looked for in `{}/lib/modules/<kernel>`", name.trim_end_matches('/'));
+        let message = format!(
+            "modules are looked for in `{}/lib/modules/<kernel>`",
+            name.trim_end_matches('/')
+        );
         let finding = RULE.finding(path, message).as_severity(Severity::Warning);
         findings.push(finding.with_help(format!("write `{base}`, if they are in `{base}/lib/modules`")));
     } else if !name.starts_with('/') {
-        let finding = RULE.finding(path, format!("`{name}` depends on the working folder of the image"));
+        let finding = RULE.finding(
+            path,
+            format!("`{name}` depends on the working folder of the image"),
+        );
         let right = format!("/{}", name.trim_start_matches("./").trim_end_matches('/'));
-        let finding = finding.as_severity(Severity::Warning).with_help(format!("write `{right}`"));
+        let finding = finding
+            .as_severity(Severity::Warning)
+            .with_help(format!("write `{right}`"));
         findings.push(finding.with_fix(fix(&right)));
     } else if name.ends_with('/') {
         let right = name.trim_end_matches('/');
-        let finding = RULE.finding(path, "with a slash at its end, no entry of `filesToSign` can be below it");
-        let severity = if fields::signs(subject).is_empty() { Severity::Note } else { Severity::Error };
-        let finding = finding.as_severity(severity).with_help(format!("write `{right}`"));
+        let finding = RULE.finding(
+            path,
+            "with a slash at its end, no entry of `filesToSign` can be below it",
+        );
+        let severity = if fields::signs(subject).is_empty() {
+            Severity::Note
+        } else {
+            Severity::Error
+        };
+        let finding = finding
+            .as_severity(severity)
+            .with_help(format!("write `{right}`"));
         findings.push(finding.with_fix(fix(right)));
     }
 }

@@ -3,8 +3,8 @@
 use crate::api::Build;
 use crate::api::CommonContainerSpec;
 use crate::api::KernelMapping;
-use crate::api::Module;
 use crate::api::ModprobeSpec;
+use crate::api::Module;
 use crate::api::ModuleLoaderContainerSpec;
 use crate::api::Sign;
 use crate::path::FieldPath;
@@ -57,7 +57,10 @@ pub(super) fn merged<'a>(subject: &Subject<'a>) -> Vec<Merged<'a>> {
     let one = |(index, mapping): (usize, &'a KernelMapping)| {
         let path = subject.mapping(index);
         let image = if mapping.container_image.is_empty() {
-            (subject.container("containerImage"), container.container_image.as_str())
+            (
+                subject.container("containerImage"),
+                container.container_image.as_str(),
+            )
         } else {
             (path.field("containerImage"), mapping.container_image.as_str())
         };
@@ -74,11 +77,21 @@ pub(super) fn merged<'a>(subject: &Subject<'a>) -> Vec<Merged<'a>> {
 }
 
 pub(super) fn builds<'a>(subject: &Subject<'a>) -> Vec<At<'a, Build>> {
-    at_levels(subject, "build", |container| container.build.as_ref(), |mapping| mapping.build.as_ref())
+    at_levels(
+        subject,
+        "build",
+        |container| container.build.as_ref(),
+        |mapping| mapping.build.as_ref(),
+    )
 }
 
 pub(super) fn signs<'a>(subject: &Subject<'a>) -> Vec<At<'a, Sign>> {
-    at_levels(subject, "sign", |container| container.sign.as_ref(), |mapping| mapping.sign.as_ref())
+    at_levels(
+        subject,
+        "sign",
+        |container| container.sign.as_ref(),
+        |mapping| mapping.sign.as_ref(),
+    )
 }
 
 fn at_levels<'a, T>(
@@ -92,13 +105,16 @@ fn at_levels<'a, T>(
         value,
         mapping: None,
     });
-    let own = mappings(subject).iter().enumerate().filter_map(|(index, mapping)| {
-        Some(At {
-            path: subject.mapping(index).field(field),
-            value: of_mapping(mapping)?,
-            mapping: Some(index),
-        })
-    });
+    let own = mappings(subject)
+        .iter()
+        .enumerate()
+        .filter_map(|(index, mapping)| {
+            Some(At {
+                path: subject.mapping(index).field(field),
+                value: of_mapping(mapping)?,
+                mapping: Some(index),
+            })
+        });
     common.into_iter().chain(own).collect()
 }
 
@@ -110,7 +126,11 @@ pub(super) fn templates<'a>(subject: &Subject<'a>) -> Vec<(FieldPath, &'a str, S
         .collect::<Vec<_>>();
     for sign in signs(subject) {
         if !sign.value.unsigned_image.is_empty() {
-            found.push((sign.path.field("unsignedImage"), &sign.value.unsigned_image, Scope::Sign));
+            found.push((
+                sign.path.field("unsignedImage"),
+                &sign.value.unsigned_image,
+                Scope::Sign,
+            ));
         }
         let files = sign.path.field("filesToSign");
         for (index, file) in sign.value.files_to_sign.iter().enumerate() {
@@ -122,12 +142,19 @@ pub(super) fn templates<'a>(subject: &Subject<'a>) -> Vec<(FieldPath, &'a str, S
 
 /// The images with the kernel module that are written out: of the container and of mappings.
 pub(super) fn kmod_images<'a>(subject: &Subject<'a>) -> Vec<(FieldPath, &'a str)> {
-    let common = container(subject).map(|container| (subject.container("containerImage"), &container.container_image));
+    let common =
+        container(subject).map(|container| (subject.container("containerImage"), &container.container_image));
     let own = mappings(subject).iter().enumerate();
     let own = own.map(|(index, mapping)| {
-        (subject.mapping(index).field("containerImage"), &mapping.container_image)
+        (
+            subject.mapping(index).field("containerImage"),
+            &mapping.container_image,
+        )
     });
-    let all = common.into_iter().chain(own).map(|(path, image)| (path, image.as_str()));
+    let all = common
+        .into_iter()
+        .chain(own)
+        .map(|(path, image)| (path, image.as_str()));
     all.filter(|(_, image)| !image.is_empty()).collect()
 }
 
@@ -139,11 +166,20 @@ pub(super) fn plain_containers<'a>(subject: &Subject<'a>) -> Vec<(FieldPath, &'a
     let mut found = Vec::new();
     if let Some(plugin) = &module.spec.device_plugin {
         found.push((subject.spec("devicePlugin.container"), &plugin.container));
-        found.extend(plugin.init_container.iter().map(|init| (subject.spec("devicePlugin.initContainer"), init)));
+        found.extend(
+            plugin
+                .init_container
+                .iter()
+                .map(|init| (subject.spec("devicePlugin.initContainer"), init)),
+        );
     }
     if let Some(dra) = &module.spec.dra {
         found.push((subject.spec("dra.container"), &dra.container));
-        found.extend(dra.init_container.iter().map(|init| (subject.spec("dra.initContainer"), init)));
+        found.extend(
+            dra.init_container
+                .iter()
+                .map(|init| (subject.spec("dra.initContainer"), init)),
+        );
     }
     found
 }
@@ -151,7 +187,11 @@ pub(super) fn plain_containers<'a>(subject: &Subject<'a>) -> Vec<(FieldPath, &'a
 /// `dirName` without a slash at its end; the default where there is none.
 pub(super) fn dir_name<'a>(subject: &Subject<'a>) -> &'a str {
     let name = modprobe(subject).map_or("/opt", |modprobe| modprobe.dir_name.as_str());
-    if name.is_empty() { "/opt" } else { name.trim_end_matches('/') }
+    if name.is_empty() {
+        "/opt"
+    } else {
+        name.trim_end_matches('/')
+    }
 }
 
 /// The only string that a regexp of the form `^text$` matches.

@@ -32,7 +32,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     for sign in fields::signs(subject) {
         let files = sign.path.field("filesToSign");
         for (index, file) in sign.value.files_to_sign.iter().enumerate() {
-            let open = file.char_indices().find(|&(at, c)| c == '{' && !file[..at].ends_with('$'));
+            let open = file
+                .char_indices()
+                .find(|&(at, c)| c == '{' && !file[..at].ends_with('$'));
             let Some((open, _)) = open else {
                 continue;
             };

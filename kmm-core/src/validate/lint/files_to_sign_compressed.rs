@@ -32,10 +32,14 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     for sign in fields::signs(subject) {
         let files = sign.path.field("filesToSign");
         for (index, file) in sign.value.files_to_sign.iter().enumerate() {
-            if [".ko.xz", ".ko.gz", ".ko.zst", ".ko.*", ".ko.?z"].iter().any(|end| file.ends_with(end)) {
+            if [".ko.xz", ".ko.gz", ".ko.zst", ".ko.*", ".ko.?z"]
+                .iter()
+                .any(|end| file.ends_with(end))
+            {
                 let message = "a signature behind compressed data is not seen by the kernel";
                 let finding = RULE.finding(files.index(index), message);
-                findings.push(finding.with_help("keep the module uncompressed in the image, and sign the `.ko`"));
+                findings
+                    .push(finding.with_help("keep the module uncompressed in the image, and sign the `.ko`"));
             }
         }
     }

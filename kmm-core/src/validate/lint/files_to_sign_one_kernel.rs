@@ -34,7 +34,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let mappings = fields::mappings(subject);
     for sign in fields::signs(subject) {
         let many = match sign.mapping {
-            Some(index) => mappings.get(index).is_some_and(|mapping| !fields::for_one_kernel(mapping)),
+            Some(index) => mappings
+                .get(index)
+                .is_some_and(|mapping| !fields::for_one_kernel(mapping)),
             None => mappings.len() > 1 || mappings.iter().any(|mapping| !fields::for_one_kernel(mapping)),
         };
         let files = sign.path.field("filesToSign");
@@ -43,14 +45,21 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 continue;
             };
             let path = files.index(index);
-            let message = format!("`{}` is the folder of one kernel, but many come here", &file[range.clone()]);
+            let message = format!(
+                "`{}` is the folder of one kernel, but many come here",
+                &file[range.clone()]
+            );
             let edit = Edit::ReplaceWithin {
                 path: path.clone(),
                 range: range.clone(),
                 text: "${KERNEL_FULL_VERSION}".to_owned(),
             };
             let finding = RULE.finding(path, message).at(Part::Within(range));
-            findings.push(finding.with_help("write `${KERNEL_FULL_VERSION}` instead").with_fix([edit]));
+            findings.push(
+                finding
+                    .with_help("write `${KERNEL_FULL_VERSION}` instead")
+                    .with_fix([edit]),
+            );
         }
     }
 }

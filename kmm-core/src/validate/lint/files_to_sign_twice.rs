@@ -51,7 +51,11 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             let finding = RULE.finding(path.clone(), message).with_help("remove it");
             // The webhook wants the list of a mapping to hold something.
             let removable = files.iter().any(|other| other != file);
-            findings.push(if removable || here { finding.with_fix([Edit::Remove { path }]) } else { finding });
+            findings.push(if removable || here {
+                finding.with_fix([Edit::Remove { path }])
+            } else {
+                finding
+            });
         }
     }
 }

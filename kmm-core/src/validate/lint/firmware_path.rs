@@ -30,7 +30,8 @@ Give the firmware a folder of its own in the image, and write its absolute path.
 };
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(modprobe) = fields::modprobe(subject).filter(|modprobe| !modprobe.firmware_path.is_empty()) else {
+    let Some(modprobe) = fields::modprobe(subject).filter(|modprobe| !modprobe.firmware_path.is_empty())
+    else {
         return;
     };
     let firmware = modprobe.firmware_path.as_str();
@@ -39,20 +40,28 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let finding = if let Some(fault) = paths::fault(firmware) {
         let finding = RULE.finding(path, format!("`{firmware}` {fault}"));
         finding.with_help("write the absolute path of a folder of the image, such as `/firmware`")
-    } else if matches!(plain, "" | "/lib" | "/usr" | "/usr/lib" | "/opt" | "/etc" | "/var") {
-        let message = format!("all that is in `{firmware}` of the image is copied into the nodes' firmware folder");
+    } else if matches!(
+        plain,
+        "" | "/lib" | "/usr" | "/usr/lib" | "/opt" | "/etc" | "/var"
+    ) {
+        let message =
+            format!("all that is in `{firmware}` of the image is copied into the nodes' firmware folder");
         let finding = RULE.finding(path, message).as_severity(Severity::Warning);
         finding.with_help("give the firmware a folder of its own in the image")
     } else if matches!(plain, "/lib/firmware" | "/usr/lib/firmware") {
-        let message = "this takes the firmware of the image's distribution along, and removes it from the nodes later";
+        let message =
+            "this takes the firmware of the image's distribution along, and removes it from the nodes later";
         let finding = RULE.finding(path, message).as_severity(Severity::Note);
         finding.with_help("give your firmware a folder of its own, unless the image holds no other")
     } else if !firmware.starts_with('/') {
         let right = format!("/{}", plain.trim_start_matches("./"));
-        RULE.finding(path.clone(), format!("`{firmware}` depends on the working folder of the image"))
-            .as_severity(Severity::Warning)
-            .with_help(format!("write `{right}`"))
-            .with_fix([Edit::SetString { path, value: right }])
+        RULE.finding(
+            path.clone(),
+            format!("`{firmware}` depends on the working folder of the image"),
+        )
+        .as_severity(Severity::Warning)
+        .with_help(format!("write `{right}`"))
+        .with_fix([Edit::SetString { path, value: right }])
     } else {
         return;
     };

@@ -30,7 +30,12 @@ Use a tag that names a version and the kernel, or a digest. For device plugins a
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let sources = fields::signs(subject).into_iter();
-    let sources = sources.map(|sign| (sign.path.field("unsignedImage"), sign.value.unsigned_image.as_str()));
+    let sources = sources.map(|sign| {
+        (
+            sign.path.field("unsignedImage"),
+            sign.value.unsigned_image.as_str(),
+        )
+    });
     for (path, image) in fields::kmod_images(subject).into_iter().chain(sources) {
         let reference = Reference::of_template(image);
         if reference.tag.as_deref() == Some("latest") && reference.digest.is_none() {
@@ -42,7 +47,11 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let reference = Reference::of_plain(&container.image);
         if reference.tag.as_deref() == Some("latest") && reference.digest.is_none() {
             let finding = RULE.finding(path.field("image"), "`latest` is whatever was pushed last");
-            findings.push(finding.as_severity(Severity::Note).with_help("use the tag of a version, or a digest"));
+            findings.push(
+                finding
+                    .as_severity(Severity::Note)
+                    .with_help("use the tag of a version, or a digest"),
+            );
         }
     }
 }

@@ -30,7 +30,12 @@ Write the name as you would give it to `podman pull`.
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let sources = fields::signs(subject).into_iter();
-    let sources = sources.map(|sign| (sign.path.field("unsignedImage"), sign.value.unsigned_image.as_str()));
+    let sources = sources.map(|sign| {
+        (
+            sign.path.field("unsignedImage"),
+            sign.value.unsigned_image.as_str(),
+        )
+    });
     let templates = fields::kmod_images(subject).into_iter().chain(sources);
     let templates = templates.map(|(path, image)| (path, image, Reference::of_template(image)));
     let plain = fields::plain_containers(subject).into_iter();
@@ -41,7 +46,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     for (path, image, reference) in templates.chain(plain) {
         if let Some(fault) = reference.fault().filter(|_| !image.is_empty()) {
             let finding = RULE.finding(path, format!("this is no image name: {fault}"));
-            findings.push(finding.with_help("write it as `host/path:tag`, as you would give it to `podman pull`"));
+            findings.push(
+                finding.with_help("write it as `host/path:tag`, as you would give it to `podman pull`"),
+            );
         }
     }
 }

@@ -31,10 +31,18 @@ const POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let loader = fields::container(subject).map(|container| {
-        (subject.container("imagePullPolicy"), container.image_pull_policy.as_str())
+        (
+            subject.container("imagePullPolicy"),
+            container.image_pull_policy.as_str(),
+        )
     });
     let plain = fields::plain_containers(subject).into_iter();
-    let plain = plain.map(|(path, container)| (path.field("imagePullPolicy"), container.image_pull_policy.as_str()));
+    let plain = plain.map(|(path, container)| {
+        (
+            path.field("imagePullPolicy"),
+            container.image_pull_policy.as_str(),
+        )
+    });
     for (path, policy) in loader.into_iter().chain(plain) {
         if policy.is_empty() || POLICIES.contains(&policy) {
             continue;
@@ -46,7 +54,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         findings.push(match meant {
             Some(known) => finding
                 .with_help(format!("write `{known}`"))
-                .with_fix([Edit::SetString { path, value: known.to_owned() }]),
+                .with_fix([Edit::SetString {
+                    path,
+                    value: known.to_owned(),
+                }]),
             None => finding.with_help("write `Always`, `IfNotPresent` or `Never`, or leave it out"),
         });
     }

@@ -39,7 +39,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             continue;
         };
         let (path, image) = merged.image;
-        let names_kernel = Template::parse(image).references().any(|found| KERNEL_VARIABLES.contains(&found.name));
+        let names_kernel = Template::parse(image)
+            .references()
+            .any(|found| KERNEL_VARIABLES.contains(&found.name));
         if names_kernel || image.is_empty() || !regexps::takes_every_kernel(pattern) {
             continue;
         }

@@ -31,7 +31,12 @@ this is only a note.
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let sources = fields::signs(subject).into_iter();
-    let sources = sources.map(|sign| (sign.path.field("unsignedImage"), sign.value.unsigned_image.as_str()));
+    let sources = sources.map(|sign| {
+        (
+            sign.path.field("unsignedImage"),
+            sign.value.unsigned_image.as_str(),
+        )
+    });
     for (path, image) in fields::kmod_images(subject).into_iter().chain(sources) {
         let reference = Reference::of_template(image);
         if image.is_empty() || reference.tag.is_some() || reference.digest.is_some() || !reference.certain {
@@ -48,8 +53,15 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     for (path, container) in fields::plain_containers(subject) {
         let reference = Reference::of_plain(&container.image);
         if !container.image.is_empty() && reference.tag.is_none() && reference.digest.is_none() {
-            let finding = RULE.finding(path.field("image"), "this image has neither tag nor digest, so it is `latest`");
-            findings.push(finding.as_severity(Severity::Note).with_help("add a tag or a digest"));
+            let finding = RULE.finding(
+                path.field("image"),
+                "this image has neither tag nor digest, so it is `latest`",
+            );
+            findings.push(
+                finding
+                    .as_severity(Severity::Note)
+                    .with_help("add a tag or a digest"),
+            );
         }
     }
 }

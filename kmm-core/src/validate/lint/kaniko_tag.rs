@@ -30,10 +30,15 @@ Write a tag, not an image. Where the builder comes from a registry with a port, 
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     for build in fields::builds(subject) {
-        let tag = build.value.kaniko_params.as_ref().map_or("", |params| params.tag.as_str());
+        let tag = build
+            .value
+            .kaniko_params
+            .as_ref()
+            .map_or("", |params| params.tag.as_str());
         let path = build.path.field("kanikoParams").field("tag");
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let legal = tag.starts_with(word) && tag.len() <= 128 && tag.chars().all(|c| word(c) || c == '.' || c == '-');
+        let legal =
+            tag.starts_with(word) && tag.len() <= 128 && tag.chars().all(|c| word(c) || c == '.' || c == '-');
         if tag.is_empty() {
             continue;
         }
@@ -43,7 +48,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         } else {
             let message = "a builder image from a registry with a port loses its name by this";
             let finding = RULE.finding(path, message).as_severity(Severity::Note);
-            findings.push(finding.with_help("leave it out where the operator's builder image has a registry port"));
+            findings.push(
+                finding.with_help("leave it out where the operator's builder image has a registry port"),
+            );
         }
     }
 }

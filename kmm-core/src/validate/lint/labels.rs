@@ -14,13 +14,19 @@ pub(super) fn key_fault(key: &str) -> Option<String> {
                 part.starts_with(edge) && part.ends_with(edge) && part.chars().all(|c| edge(c) || c == '-')
             };
             if prefix.len() > 253 || !prefix.split('.').all(part) {
-                return Some(format!("has the prefix `{prefix}`, which is no DNS name in small letters"));
+                return Some(format!(
+                    "has the prefix `{prefix}`, which is no DNS name in small letters"
+                ));
             }
             name
         }
         None => key,
     };
-    if name.is_empty() { Some("has no name".to_owned()) } else { name_fault(name) }
+    if name.is_empty() {
+        Some("has no name".to_owned())
+    } else {
+        name_fault(name)
+    }
 }
 
 fn name_fault(text: &str) -> Option<String> {

@@ -35,19 +35,28 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let path = subject.mapping(index).field("literal");
         let trimmed = literal.trim().trim_matches(['"', '\'']).trim();
         let stripped = trimmed.trim_end_matches('+');
-        let odd = stripped.chars().find(|&c| !(c.is_ascii_alphanumeric() || "._-+~:".contains(c)));
+        let odd = stripped
+            .chars()
+            .find(|&c| !(c.is_ascii_alphanumeric() || "._-+~:".contains(c)));
         let finding = if let Some(odd) = odd {
             let help = if "*^$()[]\\|?".contains(odd) {
                 "a literal is no pattern: use `regexp` for one"
             } else {
                 "write the version as `uname -r` prints it"
             };
-            RULE.finding(path, format!("no kernel version holds {odd:?}, so this mapping never matches")).with_help(help)
+            RULE.finding(
+                path,
+                format!("no kernel version holds {odd:?}, so this mapping never matches"),
+            )
+            .with_help(help)
         } else if literal.is_empty() || literal == stripped {
             continue;
         } else if stripped.is_empty() {
-            RULE.finding(path, "no kernel version looks like this, so this mapping never matches")
-                .with_help("write the version as `uname -r` prints it")
+            RULE.finding(
+                path,
+                "no kernel version looks like this, so this mapping never matches",
+            )
+            .with_help("write the version as `uname -r` prints it")
         } else {
             let why = if trimmed == literal {
                 "one trailing `+` is taken from kernel versions before they are compared: only one that ends in `++` could match"
@@ -56,7 +65,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             };
             RULE.finding(path.clone(), why)
                 .with_help(format!("write `{stripped}`"))
-                .with_fix([Edit::SetString { path, value: stripped.to_owned() }])
+                .with_fix([Edit::SetString {
+                    path,
+                    value: stripped.to_owned(),
+                }])
         };
         findings.push(finding);
     }

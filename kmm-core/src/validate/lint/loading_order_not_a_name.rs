@@ -43,11 +43,17 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             continue;
         };
         let path = list.index(index);
-        let finding = RULE.finding(path.clone(), format!("`{name}` {fault}: modprobe does not find it"));
+        let finding = RULE.finding(
+            path.clone(),
+            format!("`{name}` {fault}: modprobe does not find it"),
+        );
         findings.push(match names::mended(name) {
             Some(mended) => finding
                 .with_help(format!("write `{mended}`"))
-                .with_fix([Edit::SetString { path, value: mended.to_owned() }]),
+                .with_fix([Edit::SetString {
+                    path,
+                    value: mended.to_owned(),
+                }]),
             None => finding.with_help("write the name of one module, as `lsmod` shows it"),
         });
     }

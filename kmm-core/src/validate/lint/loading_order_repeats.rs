@@ -32,7 +32,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(order) = order else {
         return;
     };
-    let folded: Vec<String> = order.iter().map(|name| names::folded(names::mended(name).unwrap_or(name))).collect();
+    let folded: Vec<String> = order
+        .iter()
+        .map(|name| names::folded(names::mended(name).unwrap_or(name)))
+        .collect();
     for (index, name) in folded.iter().enumerate() {
         let Some(first) = folded[..index].iter().position(|earlier| earlier == name) else {
             continue;
@@ -41,6 +44,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let message = format!("this is the same module as `{}` at [{first}]", order[first]);
         let finding = RULE.finding(path.clone(), message).with_help("remove it");
         // With fewer than two entries the list is refused.
-        findings.push(if order.len() > 2 { finding.with_fix([Edit::Remove { path }]) } else { finding });
+        findings.push(if order.len() > 2 {
+            finding.with_fix([Edit::Remove { path }])
+        } else {
+            finding
+        });
     }
 }

@@ -1,7 +1,9 @@
 //! KMM1003: a mapping whose kernels all go to earlier ones.
 
+use crate::api::KernelMapping;
 use crate::diag::Part;
 use crate::diag::Severity;
+use crate::pattern::Matcher;
 use crate::validate::Findings;
 use crate::validate::Rule;
 use crate::validate::Subject;
@@ -30,31 +32,50 @@ Put the narrower mapping first.
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let mappings = fields::mappings(subject);
+    let matcher = |index: usize| {
+        let mapping: &KernelMapping = mappings.get(index)?;
+        match subject.facts.pattern(index) {
+            Some(pattern) => Some((index, Matcher::Pattern(pattern))),
+            None if mapping.literal.is_empty() => None,
+            None => Some((index, Matcher::Literal(&mapping.literal))),
+        }
+    };
     for (index, mapping) in mappings.iter().enumerate() {
-        let field = if mapping.literal.is_empty() { "regexp" } else { "literal" };
-        let before: Vec<usize> = (0..index)
-            .filter(|&earlier| match subject.facts.pattern(earlier) {
-                Some(pattern) if !mapping.literal.is_empty() => pattern.is_match(&mapping.literal),
-                Some(_) => true,
-                None => !mapping.literal.is_empty() && mappings[earlier].literal == mapping.literal,
-            })
-            .collect();
-        let by: Vec<usize> = if !mapping.literal.is_empty() {
-            before.into_iter().take(1).collect()
-        } else if let Some(pattern) = subject.facts.pattern(index) {
-            regexps::shadowed_by(pattern, &before, |earlier| subject.facts.pattern(earlier))
+        let field = if mapping.literal.is_empty() {
+            "regexp"
         } else {
-            Vec::new()
+            "literal"
+        };
+        let before: Vec<_> = (0..index).filter_map(matcher).collect();
+        let by: Vec<usize> = match subject.facts.pattern(index) {
+            Some(pattern) => regexps::shadowed_by(pattern, &before),
+            None if mapping.literal.is_empty() => continue,
+            None => {
+                let taker = before
+                    .iter()
+                    .find(|(_, matcher)| matcher.is_match(&mapping.literal));
+                taker.map(|(earlier, _)| *earlier).into_iter().collect()
+            }
         };
         let Some(&first) = by.first() else {
             continue;
         };
-        let names: Vec<String> = by.iter().map(|earlier| format!("kernelMappings[{earlier}]")).collect();
+        let names: Vec<String> = by
+            .iter()
+            .map(|earlier| format!("kernelMappings[{earlier}]"))
+            .collect();
         let verb = if by.len() == 1 { "takes" } else { "take" };
-        let message = format!("this mapping is never used: {} {verb} all of its kernels", names.join(", "));
+        let message = format!(
+            "this mapping is never used: {} {verb} all of its kernels",
+            names.join(", ")
+        );
         let mut finding = RULE.finding(subject.mapping(index).field(field), message);
         for earlier in by {
-            let field = if mappings[earlier].literal.is_empty() { "regexp" } else { "literal" };
+            let field = if mappings[earlier].literal.is_empty() {
+                "regexp"
+            } else {
+                "literal"
+            };
             let path = subject.mapping(earlier).field(field);
             finding = finding.with_related(path, Part::Value, "this one comes first");
         }

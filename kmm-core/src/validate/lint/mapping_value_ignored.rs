@@ -45,17 +45,25 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         if let Some(build) = mapping.build.as_ref().filter(|_| container.build.is_some()) {
             let path = path.field("build");
             ignored.extend(set(&build.base_image_registry_tls).then(|| path.field("baseImageRegistryTLS")));
-            let tag = build.kaniko_params.as_ref().is_some_and(|params| !params.tag.is_empty());
+            let tag = build
+                .kaniko_params
+                .as_ref()
+                .is_some_and(|params| !params.tag.is_empty());
             ignored.extend(tag.then(|| path.field("kanikoParams")));
             ignored.extend((!build.selector.is_empty()).then(|| path.field("selector")));
         }
         if let Some(sign) = mapping.sign.as_ref().filter(|_| container.sign.is_some()) {
             let path = path.field("sign");
-            ignored.extend(set(&sign.unsigned_image_registry_tls).then(|| path.field("unsignedImageRegistryTLS")));
+            ignored.extend(
+                set(&sign.unsigned_image_registry_tls).then(|| path.field("unsignedImageRegistryTLS")),
+            );
         }
     }
     for path in ignored {
-        let finding = RULE.finding(path.clone(), "this has no effect: only what the container says counts");
+        let finding = RULE.finding(
+            path.clone(),
+            "this has no effect: only what the container says counts",
+        );
         let finding = finding.with_help("move it to the container, or remove it");
         findings.push(finding.with_fix([Edit::Remove { path }]));
     }

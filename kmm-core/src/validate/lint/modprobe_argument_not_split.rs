@@ -32,28 +32,46 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         return;
     };
     let lists = [("args", &modprobe.args), ("rawArgs", &modprobe.raw_args)];
-    for (field, arguments) in lists.into_iter().filter_map(|(field, arguments)| Some((field, arguments.as_ref()?))) {
+    for (field, arguments) in lists
+        .into_iter()
+        .filter_map(|(field, arguments)| Some((field, arguments.as_ref()?)))
+    {
         for (action, list) in [("load", &arguments.load), ("unload", &arguments.unload)] {
             let path = subject.container("modprobe").field(field).field(action);
             let program = list.first().is_some_and(|first| {
-                first.split_whitespace().next().is_some_and(|word| word.rsplit('/').next() == Some("modprobe"))
+                first
+                    .split_whitespace()
+                    .next()
+                    .is_some_and(|word| word.rsplit('/').next() == Some("modprobe"))
             });
             let several = list.iter().position(|argument| {
                 let argument = argument.trim();
                 argument.starts_with('-') && argument.contains(char::is_whitespace)
                     || argument.starts_with("modprobe ")
             });
-            let words = list.iter().flat_map(|argument| argument.split_whitespace()).skip(usize::from(program));
+            let words = list
+                .iter()
+                .flat_map(|argument| argument.split_whitespace())
+                .skip(usize::from(program));
             let words: Vec<String> = words.map(str::to_owned).collect();
             let quotes = list.iter().any(|argument| argument.contains(['"', '\'']));
             let (at, message) = match (program, several) {
-                (true, _) => (0, "`modprobe` is taken as the name of a module: only its arguments belong here"),
+                (true, _) => (
+                    0,
+                    "`modprobe` is taken as the name of a module: only its arguments belong here",
+                ),
                 (false, Some(at)) => (at, "this is one argument: nothing splits it at its blanks"),
                 (false, None) => continue,
             };
-            let finding = RULE.finding(path.index(at), message).with_help("write one word in each entry");
+            let finding = RULE
+                .finding(path.index(at), message)
+                .with_help("write one word in each entry");
             let safe = !quotes && !words.is_empty();
-            findings.push(if safe { finding.with_fix([Edit::SetStrings { path, values: words }]) } else { finding });
+            findings.push(if safe {
+                finding.with_fix([Edit::SetStrings { path, values: words }])
+            } else {
+                finding
+            });
         }
     }
 }

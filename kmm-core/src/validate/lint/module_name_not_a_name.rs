@@ -38,15 +38,24 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         return;
     };
     let path = subject.container("modprobe.moduleName");
-    let finding = RULE.finding(path.clone(), format!("`{name}` {fault}: modprobe does not find it"));
+    let finding = RULE.finding(
+        path.clone(),
+        format!("`{name}` {fault}: modprobe does not find it"),
+    );
     findings.push(match names::mended(name) {
         Some(mended) => {
-            let mut edits = vec![Edit::SetString { path, value: mended.to_owned() }];
+            let mut edits = vec![Edit::SetString {
+                path,
+                value: mended.to_owned(),
+            }];
             // The first entry of the loading order has to be the same name.
             let first = modprobe.modules_loading_order.iter().flatten().next();
             if first.is_some_and(|first| first == name) {
                 let path = subject.container("modprobe.modulesLoadingOrder").index(0);
-                edits.push(Edit::SetString { path, value: mended.to_owned() });
+                edits.push(Edit::SetString {
+                    path,
+                    value: mended.to_owned(),
+                });
             }
             finding.with_help(format!("write `{mended}`")).with_fix(edits)
         }

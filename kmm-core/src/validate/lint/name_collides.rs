@@ -33,17 +33,29 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let versioned = fields::container(subject).is_some_and(|container| !container.version.is_empty());
     if name.contains('.') && versioned {
         let message = "with `version`, a name with dots is taken for one of another namespace";
-        findings.push(RULE.finding(path.clone(), message).with_help("use a name without dots"));
+        findings.push(
+            RULE.finding(path.clone(), message)
+                .with_help("use a name without dots"),
+        );
     }
     if let Some(base) = name.strip_suffix("-preflight") {
         let there = subject.neighbours.iter().any(|other| {
-            let metadata = |field| other.get("metadata").and_then(|node| node.get(field)).and_then(Node::as_str);
+            let metadata = |field| {
+                other
+                    .get("metadata")
+                    .and_then(|node| node.get(field))
+                    .and_then(Node::as_str)
+            };
             other.get("kind").and_then(Node::as_str) == Some("Module")
                 && metadata("name") == Some(base)
                 && metadata("namespace").unwrap_or_default() == namespace
         });
         let severity = if there { Severity::Warning } else { Severity::Note };
         let message = format!("a preflight check of a Module `{base}` uses this name");
-        findings.push(RULE.finding(path, message).as_severity(severity).with_help("use another name"));
+        findings.push(
+            RULE.finding(path, message)
+                .as_severity(severity)
+                .with_help("use another name"),
+        );
     }
 }

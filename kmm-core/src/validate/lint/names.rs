@@ -1,7 +1,12 @@
 //! Names of kernel modules, and of the build arguments that every build is given.
 
 /// The build arguments that every build is given.
-pub(super) const DEFAULT_ARGUMENTS: [&str; 4] = ["KERNEL_FULL_VERSION", "KERNEL_VERSION", "MOD_NAME", "MOD_NAMESPACE"];
+pub(super) const DEFAULT_ARGUMENTS: [&str; 4] = [
+    "KERNEL_FULL_VERSION",
+    "KERNEL_VERSION",
+    "MOD_NAME",
+    "MOD_NAMESPACE",
+];
 
 /// Why a text is no name of a module, in the words that follow it in a message.
 pub(super) fn fault(name: &str) -> Option<String> {
@@ -17,7 +22,9 @@ pub(super) fn fault(name: &str) -> Option<String> {
     if name.starts_with('-') {
         return Some("is taken as an option".to_owned());
     }
-    let odd = name.chars().find(|&c| c.is_whitespace() || c.is_control() || "\"'$*?,;&|<>(){}[]\\`".contains(c))?;
+    let odd = name
+        .chars()
+        .find(|&c| c.is_whitespace() || c.is_control() || "\"'$*?,;&|<>(){}[]\\`".contains(c))?;
     Some(format!("holds {odd:?}"))
 }
 
@@ -33,7 +40,10 @@ pub(super) fn folded(name: &str) -> String {
 }
 
 fn without_ending(name: &str) -> &str {
-    let plain = [".xz", ".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let plain = [".xz", ".gz", ".zst"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name);
     plain.strip_suffix(".ko").unwrap_or(name)
 }
 
@@ -43,7 +53,13 @@ mod tests {
 
     #[test]
     fn files_and_paths_are_no_names() {
-        for (given, meant) in [("a.ko", "a"), ("a.ko.xz", "a"), ("extra/a", "a"), (" a ", "a"), ("/x/a-b.ko", "a-b")] {
+        for (given, meant) in [
+            ("a.ko", "a"),
+            ("a.ko.xz", "a"),
+            ("extra/a", "a"),
+            (" a ", "a"),
+            ("/x/a-b.ko", "a-b"),
+        ] {
             assert!(fault(given).is_some(), "{given}");
             assert_eq!(mended(given), Some(meant));
         }

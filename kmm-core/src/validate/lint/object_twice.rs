@@ -29,7 +29,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     if subject.neighbours.iter().copied().any(|other| same(&other)) {
         let path = FieldPath::of("metadata.name");
         let message = format!("another {} in these files has this name", own.0);
-        findings.push(RULE.finding(path, message).with_help("give one of them another name, or remove it"));
+        findings.push(
+            RULE.finding(path, message)
+                .with_help("give one of them another name, or remove it"),
+        );
     }
 }
 
@@ -41,6 +44,9 @@ fn identity(node: &Node) -> Option<(&str, &str, &str, &str)> {
         node.get("kind")?.as_str()?,
         group,
         metadata.get("name")?.as_str()?,
-        metadata.get("namespace").and_then(Node::as_str).unwrap_or_default(),
+        metadata
+            .get("namespace")
+            .and_then(Node::as_str)
+            .unwrap_or_default(),
     ))
 }

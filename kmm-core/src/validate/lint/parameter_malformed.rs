@@ -39,7 +39,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let path = list.index(index);
         let words = words(parameter);
         let finding = match words.as_slice() {
-            [] => RULE.finding(path, "this parameter is empty").with_help("remove it, or write `key=value`"),
+            [] => RULE
+                .finding(path, "this parameter is empty")
+                .with_help("remove it, or write `key=value`"),
             [word] => match fault(word) {
                 Some(fault) => RULE.finding(path, fault).with_help("write `key` or `key=value`"),
                 None if word.len() == parameter.len() => continue,
@@ -47,17 +49,26 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                     .finding(path.clone(), "this parameter has blanks at its ends")
                     .as_severity(Severity::Warning)
                     .with_help("remove the blanks")
-                    .with_fix([Edit::SetString { path, value: (*word).to_owned() }]),
+                    .with_fix([Edit::SetString {
+                        path,
+                        value: (*word).to_owned(),
+                    }]),
             },
             several => {
                 let joined: String = several.concat();
-                let torn = several.iter().any(|word| *word == "=" || word.starts_with('=') || word.ends_with('='));
+                let torn = several
+                    .iter()
+                    .any(|word| *word == "=" || word.starts_with('=') || word.ends_with('='));
                 if torn && fault(&joined).is_none() && joined.matches('=').count() == 1 {
-                    RULE.finding(path.clone(), "blanks round the `=` make several parameters of this one")
-                        .with_help(format!("write `{joined}`"))
-                        .with_fix([Edit::SetString { path, value: joined }])
+                    RULE.finding(
+                        path.clone(),
+                        "blanks round the `=` make several parameters of this one",
+                    )
+                    .with_help(format!("write `{joined}`"))
+                    .with_fix([Edit::SetString { path, value: joined }])
                 } else if let Some(fault) = several.iter().find_map(|word| fault(word)) {
-                    RULE.finding(path, fault).with_help("write one `key` or `key=value` in each entry")
+                    RULE.finding(path, fault)
+                        .with_help("write one `key` or `key=value` in each entry")
                 } else if several[1..].iter().any(|word| !word.contains('=')) {
                     let message = "blanks outside quotes make several parameters of this one";
                     let finding = RULE.finding(path, message).as_severity(Severity::Warning);
@@ -68,7 +79,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                         true => several.iter().map(|word| (*word).to_owned()).collect(),
                         false => vec![text.clone()],
                     });
-                    let edit = Edit::SetStrings { path: list.clone(), values: values.collect() };
+                    let edit = Edit::SetStrings {
+                        path: list.clone(),
+                        values: values.collect(),
+                    };
                     RULE.finding(path, format!("this entry holds {} parameters", several.len()))
                         .as_severity(Severity::Warning)
                         .with_help("write each in an entry of its own")
@@ -86,9 +100,13 @@ fn fault(word: &str) -> Option<String> {
         return Some(format!("`{word}` has no key before its `=`"));
     }
     if key.starts_with('-') {
-        return Some(format!("`{word}` is taken as an option of modprobe, not as a parameter"));
+        return Some(format!(
+            "`{word}` is taken as an option of modprobe, not as a parameter"
+        ));
     }
-    let odd = key.chars().find(|&c| !(c.is_ascii_alphanumeric() || "_-.".contains(c)))?;
+    let odd = key
+        .chars()
+        .find(|&c| !(c.is_ascii_alphanumeric() || "_-.".contains(c)))?;
     Some(format!("`{key}` is no name of a parameter: it holds {odd:?}"))
 }
 

@@ -30,12 +30,20 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(modprobe) = fields::modprobe(subject) else {
         return;
     };
-    let key = |parameter: &str| names::folded(parameter.split_once('=').map_or(parameter, |(key, _)| key).trim());
-    let keys: Vec<String> = modprobe.parameters.iter().map(|parameter| key(parameter)).collect();
+    let key =
+        |parameter: &str| names::folded(parameter.split_once('=').map_or(parameter, |(key, _)| key).trim());
+    let keys: Vec<String> = modprobe
+        .parameters
+        .iter()
+        .map(|parameter| key(parameter))
+        .collect();
     for (index, name) in keys.iter().enumerate() {
         if !name.is_empty() && keys[..index].contains(name) {
             let path = subject.container("modprobe.parameters").index(index);
-            let finding = RULE.finding(path, format!("`{name}` is set further up already; as a rule the last one counts"));
+            let finding = RULE.finding(
+                path,
+                format!("`{name}` is set further up already; as a rule the last one counts"),
+            );
             findings.push(finding.with_help("keep the one that is meant"));
         }
     }

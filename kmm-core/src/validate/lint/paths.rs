@@ -8,6 +8,10 @@ pub(super) fn fault(folder: &str) -> Option<String> {
     if folder.contains("${") {
         return None;
     }
-    let odd = folder.chars().find(|&c| c.is_whitespace() || c.is_control() || "\"'$*?;&|<>(){}[]\\`#~!".contains(c))?;
-    Some(format!("holds {odd:?}, and is put into a shell script without quotes"))
+    let odd = folder
+        .chars()
+        .find(|&c| c.is_whitespace() || c.is_control() || "\"'$*?;&|<>(){}[]\\`#~!".contains(c))?;
+    Some(format!(
+        "holds {odd:?}, and is put into a shell script without quotes"
+    ))
 }

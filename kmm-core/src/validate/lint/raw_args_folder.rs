@@ -41,9 +41,13 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         match folder(list) {
             Some((index, folder, prefix)) if !(folder == "/tmp" || folder.starts_with("/tmp/")) => {
                 let right = format!("/tmp/{}", folder.trim_start_matches('/'));
-                let message = format!("the worker has no `{folder}`: the files of the image are below `/tmp`");
+                let message =
+                    format!("the worker has no `{folder}`: the files of the image are below `/tmp`");
                 let value = format!("{prefix}{right}");
-                let edit = Edit::SetString { path: path.index(index), value };
+                let edit = Edit::SetString {
+                    path: path.index(index),
+                    value,
+                };
                 let finding = RULE.finding(path.index(index), message);
                 findings.push(finding.with_help(format!("write `{right}`")).with_fix([edit]));
             }
@@ -53,7 +57,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 let message = "without `-d` modprobe looks at the modules of the node, not of the image";
                 let finding = RULE.finding(path, message).as_severity(Severity::Note);
                 let folder = fields::dir_name(subject);
-                findings.push(finding.with_help(format!("add `-d` and `/tmp{folder}`, if the image's are meant")));
+                findings.push(
+                    finding.with_help(format!("add `-d` and `/tmp{folder}`, if the image's are meant")),
+                );
             }
         }
     }

@@ -33,20 +33,29 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     };
     let path = subject.container("modprobe.rawArgs");
     if !raw.unload.is_empty() && !removes(&raw.unload) {
-        let finding = RULE.finding(path.field("unload"), "without `-r` this loads the module when it has to go");
+        let finding = RULE.finding(
+            path.field("unload"),
+            "without `-r` this loads the module when it has to go",
+        );
         findings.push(finding.with_help("add `-r`"));
     }
     if removes(&raw.load) {
-        let finding = RULE.finding(path.field("load"), "with `-r` this unloads the module when it has to come");
+        let finding = RULE.finding(
+            path.field("load"),
+            "with `-r` this unloads the module when it has to come",
+        );
         findings.push(finding.with_help("remove `-r`"));
     }
 }
 
 fn removes(list: &[String]) -> bool {
-    list.iter().flat_map(|entry| entry.split_whitespace()).any(|word| {
-        let short = word.strip_prefix('-').filter(|options| !options.starts_with('-'));
-        // What follows `d`, `C` or `S` in a cluster is its value.
-        let short = short.map(|options| options.split(['d', 'C', 'S']).next().unwrap_or_default());
-        matches!(word, "--remove" | "--remove-holders") || short.is_some_and(|options| options.contains('r'))
-    })
+    list.iter()
+        .flat_map(|entry| entry.split_whitespace())
+        .any(|word| {
+            let short = word.strip_prefix('-').filter(|options| !options.starts_with('-'));
+            // What follows `d`, `C` or `S` in a cluster is its value.
+            let short = short.map(|options| options.split(['d', 'C', 'S']).next().unwrap_or_default());
+            matches!(word, "--remove" | "--remove-holders")
+                || short.is_some_and(|options| options.contains('r'))
+        })
 }

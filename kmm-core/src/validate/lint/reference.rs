@@ -1,8 +1,8 @@
 //! Image names taken apart, with template variables as unknown parts.
 
-use crate::template::Template;
 use crate::template::KERNEL_VARIABLES;
 use crate::template::MODULE_VARIABLES;
+use crate::template::Template;
 
 /// What stands for the value of a variable: fits into every part of an image name.
 const VALUE: char = '0';
@@ -32,9 +32,9 @@ impl Reference {
             last = last.max(found.piece.end);
         }
         text.push_str(source.get(last..).unwrap_or_default());
-        let unknown = template.references().any(|found| {
-            !KERNEL_VARIABLES.contains(&found.name) && !MODULE_VARIABLES.contains(&found.name)
-        });
+        let unknown = template
+            .references()
+            .any(|found| !KERNEL_VARIABLES.contains(&found.name) && !MODULE_VARIABLES.contains(&found.name));
         let mut reference = Self::of_plain(&text);
         reference.certain = plain && !unknown;
         reference
@@ -70,7 +70,12 @@ impl Reference {
             return Some("it starts like a URL".to_owned());
         }
         let whole = [Some(&self.name), self.tag.as_ref(), self.digest.as_ref()];
-        if let Some(odd) = whole.into_iter().flatten().flat_map(|part| part.chars()).find(|c| c.is_whitespace()) {
+        if let Some(odd) = whole
+            .into_iter()
+            .flatten()
+            .flat_map(|part| part.chars())
+            .find(|c| c.is_whitespace())
+        {
             return Some(format!("it holds {odd:?}"));
         }
         let (host, path) = match self.name.split_once('/') {
@@ -83,12 +88,18 @@ impl Reference {
         {
             return Some(format!("`{port}` is no port"));
         }
-        if let Some(odd) = path.chars().find(|&c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c))) {
+        if let Some(odd) = path
+            .chars()
+            .find(|&c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c)))
+        {
             return Some(format!("its path holds {odd:?}"));
         }
-        let edge = |part: &str| part.is_empty() || !part.starts_with(alphanumeric) || !part.ends_with(alphanumeric);
+        let edge =
+            |part: &str| part.is_empty() || !part.starts_with(alphanumeric) || !part.ends_with(alphanumeric);
         if let Some(part) = path.split('/').find(|part| edge(part)) {
-            return Some(format!("`{part}` in its path has no letter or digit at both ends"));
+            return Some(format!(
+                "`{part}` in its path has no letter or digit at both ends"
+            ));
         }
         if let Some(tag) = &self.tag {
             let word = |c: char| c.is_ascii_alphanumeric() || c == '_';

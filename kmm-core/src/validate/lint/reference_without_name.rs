@@ -30,9 +30,13 @@ Write the name, also where it is the container's again.
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let mut references = Vec::new();
-    let nameless = |secret: &Option<LocalObjectReference>| secret.as_ref().is_some_and(|secret| secret.name.is_empty());
+    let nameless =
+        |secret: &Option<LocalObjectReference>| secret.as_ref().is_some_and(|secret| secret.name.is_empty());
     for build in fields::builds(subject) {
-        references.push((build.path.field("dockerfileConfigMap"), nameless(&build.value.dockerfile_config_map)));
+        references.push((
+            build.path.field("dockerfileConfigMap"),
+            nameless(&build.value.dockerfile_config_map),
+        ));
         let secrets = build.path.field("secrets");
         for (index, secret) in build.value.secrets.iter().enumerate() {
             references.push((secrets.index(index), secret.name.is_empty()));
@@ -42,7 +46,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         references.push((sign.path.field("keySecret"), nameless(&sign.value.key_secret)));
         references.push((sign.path.field("certSecret"), nameless(&sign.value.cert_secret)));
     }
-    let repo = subject.module.map(|module| nameless(&module.spec.image_repo_secret));
+    let repo = subject
+        .module
+        .map(|module| nameless(&module.spec.image_repo_secret));
     references.push((subject.spec("imageRepoSecret"), repo.unwrap_or_default()));
     for (path, nameless) in references {
         if nameless {

@@ -33,27 +33,29 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             continue;
         };
         let path = subject.mapping(index).field("regexp");
-        let odd = pattern.odd_escapes().into_iter().next();
-        let finding = match (regexps::matches_no_kernel(pattern), odd) {
-            (true, Some(odd)) => {
-                let written = pattern.as_str().get(odd.span.clone()).unwrap_or_default().to_owned();
-                let message = format!("no kernel version matches this: `{written}` is {}", odd.meaning);
-                let letter = written.trim_start_matches('\\').to_owned();
-                RULE.finding(path, message)
-                    .at(Part::Within(odd.span))
-                    .with_help(format!("write `{letter}` or `\\.{letter}`, whichever is meant"))
-            }
-            (true, None) => RULE
-                .finding(path, "no kernel version matches this")
-                .with_help("correct it: `kmm match` shows where matching stops"),
-            (false, Some(odd)) => {
-                let written = pattern.as_str().get(odd.span.clone()).unwrap_or_default();
-                let message = format!("`{written}` is {}, which no kernel version holds", odd.meaning);
-                let finding = RULE.finding(path, message).at(Part::Within(odd.span));
-                finding.as_severity(Severity::Note).with_help("remove the `\\`, if the letter is meant")
-            }
-            (false, None) => continue,
-        };
-        findings.push(finding);
+        if let Some(nothing) = regexps::matches_no_kernel(pattern) {
+            let finding = RULE.finding(path, format!("this mapping is never used: {nothing}"));
+            let finding = match nothing.span().filter(|span| !span.is_empty()) {
+                Some(span) => finding.at(Part::Within(span)),
+                None => finding,
+            };
+            findings.push(match pattern.odd_escapes().first() {
+                Some(odd) => {
+                    let written = pattern.as_str().get(odd.span.clone()).unwrap_or_default();
+                    let letter = written.trim_start_matches('\\');
+                    finding.with_help(format!("write `{letter}` or `\\.{letter}`, whichever is meant"))
+                }
+                None => finding.with_help("correct it: `kmm match` shows where matching stops"),
+            });
+        } else if let Some(odd) = pattern.odd_escapes().into_iter().next() {
+            let written = pattern.as_str().get(odd.span.clone()).unwrap_or_default();
+            let message = format!("`{written}` is {}, which is hardly what was meant", odd.meaning);
+            let finding = RULE.finding(path, message).at(Part::Within(odd.span));
+            findings.push(
+                finding
+                    .as_severity(Severity::Note)
+                    .with_help("remove the `\\`, if the letter is meant"),
+            );
+        }
     }
 }

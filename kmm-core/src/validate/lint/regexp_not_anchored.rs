@@ -40,22 +40,36 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let source = pattern.as_str();
         let insert = |at: usize, text: &str| {
             let path = subject.mapping(index).field("regexp");
-            [Edit::ReplaceWithin { path, range: at..at, text: text.to_owned() }]
+            [Edit::ReplaceWithin {
+                path,
+                range: at..at,
+                text: text.to_owned(),
+            }]
         };
         let anchored = Pattern::parse(&format!("^(?:{source})")).ok();
-        let wider = anchored.filter(|_| !pattern.is_anchored_start() && source.starts_with(|c: char| c.is_ascii_digit()));
+        let wider = anchored
+            .filter(|_| !pattern.is_anchored_start() && source.starts_with(|c: char| c.is_ascii_digit()));
         if let Some(kernel) = wider.and_then(|anchored| regexps::wider(pattern, &anchored)) {
             let finding = RULE.finding(path.clone(), format!("without `^` this also matches `{kernel}`"));
             findings.push(if source.contains('|') {
                 finding.with_help(format!("write `^(?:{source})`"))
             } else {
-                finding.with_help(format!("write `^{source}`")).with_fix(insert(0, "^"))
+                finding
+                    .with_help(format!("write `^{source}`"))
+                    .with_fix(insert(0, "^"))
             });
         }
         let ends = regexps::version(source).filter(|version| version.end == source.len());
-        if let Some((version, kernel)) = ends.and_then(|version| Some((version, regexps::longer(pattern, version)?))) {
-            let message = format!("nothing ends the number {}, so this also matches `{kernel}`", version.minor);
-            let finding = RULE.finding(path, message).with_help(format!("write `{source}\\.`"));
+        if let Some((version, kernel)) =
+            ends.and_then(|version| Some((version, regexps::longer(pattern, version)?)))
+        {
+            let message = format!(
+                "nothing ends the number {}, so this also matches `{kernel}`",
+                version.minor
+            );
+            let finding = RULE
+                .finding(path, message)
+                .with_help(format!("write `{source}\\.`"));
             findings.push(finding.with_fix(insert(source.len(), "\\.")));
         }
     }

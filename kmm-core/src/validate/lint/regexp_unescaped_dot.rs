@@ -41,9 +41,17 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             let rest = &source[version.end..];
             rest.starts_with('.') && !rest.starts_with(".{")
         });
-        if let Some((version, kernel)) = version.and_then(|version| Some((version, regexps::longer(pattern, version)?))) {
-            let message = format!("this also matches `{kernel}`: after the {}, `.` takes a digit too", version.minor);
-            let help = format!("write `{}\\.{}\\.` where the version ends", version.major, version.minor);
+        if let Some((version, kernel)) =
+            version.and_then(|version| Some((version, regexps::longer(pattern, version)?)))
+        {
+            let message = format!(
+                "this also matches `{kernel}`: after the {}, `.` takes a digit too",
+                version.minor
+            );
+            let help = format!(
+                "write `{}\\.{}\\.` where the version ends",
+                version.major, version.minor
+            );
             let at = Part::Within(version.end..version.end + 1);
             findings.push(RULE.finding(path, message).at(at).with_help(help));
             continue;
@@ -56,14 +64,19 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         for dot in dots.iter().rev() {
             strict.insert(dot.start, '\\');
         }
-        let real = Pattern::parse(&strict).ok().and_then(|strict| regexps::wider(pattern, &strict));
+        let real = Pattern::parse(&strict)
+            .ok()
+            .and_then(|strict| regexps::wider(pattern, &strict));
         let edits = dots.iter().map(|dot| Edit::ReplaceWithin {
             path: path.clone(),
             range: dot.clone(),
             text: "\\.".to_owned(),
         });
         let finding = match real {
-            Some(kernel) => RULE.finding(path.clone(), format!("`.` is any character, so this also matches `{kernel}`")),
+            Some(kernel) => RULE.finding(
+                path.clone(),
+                format!("`.` is any character, so this also matches `{kernel}`"),
+            ),
             None => {
                 let message = "`.` is any character here, not only a dot";
                 RULE.finding(path.clone(), message).as_severity(Severity::Note)

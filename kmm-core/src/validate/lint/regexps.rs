@@ -2,7 +2,11 @@
 
 use std::sync::LazyLock;
 
+use crate::pattern::Covered;
+use crate::pattern::Matcher;
+use crate::pattern::Nothing;
 use crate::pattern::Pattern;
+use crate::pattern::covers;
 
 /// How distributions go on after `X.Y.Z`.
 const TAILS: [&str; 9] = [
@@ -72,37 +76,70 @@ pub(super) fn longer(pattern: &Pattern, version: Version<'_>) -> Option<&'static
         rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     };
     let mut kernels = KERNELS.iter().filter(|kernel| other(kernel));
-    kernels.find(|kernel| pattern.is_match(kernel)).map(String::as_str)
+    kernels
+        .find(|kernel| pattern.is_match(kernel))
+        .map(String::as_str)
 }
 
 /// A kernel that matches `pattern` but not `strict`.
 pub(super) fn wider(pattern: &Pattern, strict: &Pattern) -> Option<&'static str> {
     let mut kernels = KERNELS.iter();
-    kernels.find(|kernel| pattern.is_match(kernel) && !strict.is_match(kernel)).map(String::as_str)
+    kernels
+        .find(|kernel| pattern.is_match(kernel) && !strict.is_match(kernel))
+        .map(String::as_str)
 }
 
 /// Whether every kernel that exists matches.
 pub(super) fn takes_every_kernel(pattern: &Pattern) -> bool {
-    // A few that differ in everything tell nearly all patterns apart before the many are asked.
-    let few = ["3.10.0-1160.el7.x86_64", "6.6.35-talos", "5.15.0-1021-aws", "7.0.0", "4.4.302-rt+custom"];
-    few.iter().all(|kernel| pattern.is_match(kernel)) && KERNELS.iter().all(|kernel| pattern.is_match(kernel))
+    few().all(|kernel| pattern.is_match(kernel))
 }
 
-/// Whether no kernel version can match; `false` where that cannot be told.
-pub(super) fn matches_no_kernel(pattern: &Pattern) -> bool {
-    let odd = !pattern.odd_escapes().is_empty();
-    odd && !KERNELS.iter().any(|kernel| pattern.is_match(kernel))
+/// Why no kernel version can match; `None` where one can, or where that cannot be told.
+pub(super) fn matches_no_kernel(pattern: &Pattern) -> Option<Nothing> {
+    // Nearly every pattern matches one of those that exist, which is quickly seen.
+    if few()
+        .chain(KERNELS.iter().map(String::as_str))
+        .any(|kernel| pattern.is_match(kernel))
+    {
+        return None;
+    }
+    pattern.matches_nothing()
 }
 
-/// Which of the mappings `before` take all kernels of `pattern`; none where that cannot be told.
-pub(super) fn shadowed_by<'a>(
-    pattern: &Pattern,
-    before: &[usize],
-    find: impl Fn(usize) -> Option<&'a Pattern>,
-) -> Vec<usize> {
-    let same = |earlier: &&usize| {
-        let earlier = find(**earlier);
-        earlier.is_some_and(|earlier| earlier.as_str() == pattern.as_str() || takes_every_kernel(earlier))
-    };
-    before.iter().filter(same).take(1).copied().collect()
+/// Which of the mappings `before` take all kernels of `later`; none where that cannot be told.
+pub(super) fn shadowed_by(later: &Pattern, before: &[(usize, Matcher<'_>)]) -> Vec<usize> {
+    let missed =
+        |kernel: &str| later.is_match(kernel) && !before.iter().any(|(_, matcher)| matcher.is_match(kernel));
+    if before.is_empty() || few().any(missed) || matches_no_kernel(later).is_some() {
+        return Vec::new();
+    }
+    let later = Matcher::Pattern(later);
+    let taken = |matchers: &[Matcher<'_>]| covers(matchers, later) == Covered::Yes;
+    if let Some((index, _)) = before.iter().find(|(_, matcher)| taken(&[*matcher])) {
+        return vec![*index];
+    }
+    let all: Vec<Matcher<'_>> = before.iter().map(|(_, matcher)| *matcher).collect();
+    if before.len() > 1 && taken(&all) {
+        before.iter().map(|(index, _)| *index).collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// Kernels that differ in everything.
+fn few() -> impl Iterator<Item = &'static str> {
+    let odd = [
+        "3.10.0-1160.el7.x86_64",
+        "4.4.302-rt+custom",
+        "4.18.0-553.16.1.el8_10.aarch64",
+        "5.4.0-1103-azure",
+        "5.15.0-1021-aws",
+        "5.14.0-427.13.1.el9_4.x86_64+rt",
+        "6.1.0-18-amd64",
+        "6.4.0-150600.23.25-default",
+        "6.6.35-talos",
+        "6.12.0-55.9.1.el10_0.s390x",
+        "7.0.0",
+    ];
+    odd.into_iter()
 }

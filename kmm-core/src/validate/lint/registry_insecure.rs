@@ -30,15 +30,29 @@ Give the nodes and the builder the registry's CA instead. Fine for a registry in
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let mut options: Vec<(_, &TlsOptions)> = Vec::new();
-    options.extend(fields::container(subject).map(|container| (subject.container("registryTLS"), &container.registry_tls)));
+    options.extend(
+        fields::container(subject)
+            .map(|container| (subject.container("registryTLS"), &container.registry_tls)),
+    );
     for (index, mapping) in fields::mappings(subject).iter().enumerate() {
-        options.extend(mapping.registry_tls.iter().map(|tls| (subject.mapping(index).field("registryTLS"), tls)));
+        options.extend(
+            mapping
+                .registry_tls
+                .iter()
+                .map(|tls| (subject.mapping(index).field("registryTLS"), tls)),
+        );
     }
     for build in fields::builds(subject) {
-        options.push((build.path.field("baseImageRegistryTLS"), &build.value.base_image_registry_tls));
+        options.push((
+            build.path.field("baseImageRegistryTLS"),
+            &build.value.base_image_registry_tls,
+        ));
     }
     for sign in fields::signs(subject) {
-        options.push((sign.path.field("unsignedImageRegistryTLS"), &sign.value.unsigned_image_registry_tls));
+        options.push((
+            sign.path.field("unsignedImageRegistryTLS"),
+            &sign.value.unsigned_image_registry_tls,
+        ));
     }
     for (path, tls) in options {
         let field = match (tls.insecure, tls.insecure_skip_tls_verify) {
@@ -46,7 +60,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             (false, true) => "insecureSkipTLSVerify",
             (false, false) => continue,
         };
-        let finding = RULE.finding(path.field(field), "nobody checks that this is the registry that it says it is");
+        let finding = RULE.finding(
+            path.field(field),
+            "nobody checks that this is the registry that it says it is",
+        );
         findings.push(finding.with_help("give the nodes and the builder the registry's CA instead"));
     }
 }

@@ -33,15 +33,22 @@ Name each Secret once. For key and certificate use two Secrets, with the data ke
 };
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let repo = subject.module.and_then(|module| module.spec.image_repo_secret.as_ref());
+    let repo = subject
+        .module
+        .and_then(|module| module.spec.image_repo_secret.as_ref());
     let repo = repo.map_or("", |secret| secret.name.as_str());
     let builds = fields::builds(subject);
     let common = builds.iter().find(|build| build.mapping.is_none());
     for build in &builds {
         let secrets = &build.value.secrets;
-        for (index, LocalObjectReference { name }) in secrets.iter().enumerate().filter(|(_, secret)| !secret.name.is_empty()) {
+        for (index, LocalObjectReference { name }) in secrets
+            .iter()
+            .enumerate()
+            .filter(|(_, secret)| !secret.name.is_empty())
+        {
             let same = |secret: &LocalObjectReference| secret.name == *name;
-            let above = build.mapping.is_some() && common.is_some_and(|common| common.value.secrets.iter().any(same));
+            let above =
+                build.mapping.is_some() && common.is_some_and(|common| common.value.secrets.iter().any(same));
             let other = if secrets[..index].iter().any(same) {
                 "in this list"
             } else if above {
@@ -53,12 +60,18 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             };
             let path = build.path.field("secrets").index(index);
             let message = format!("`{name}` stands {other} already: the pod would mount it twice");
-            let finding = RULE.finding(path.field("name"), message).with_help("remove it here");
+            let finding = RULE
+                .finding(path.field("name"), message)
+                .with_help("remove it here");
             findings.push(finding.with_fix([Edit::Remove { path }]));
         }
     }
     for sign in fields::signs(subject) {
-        let name = |secret: &Option<LocalObjectReference>| secret.as_ref().map_or(String::new(), |secret| secret.name.clone());
+        let name = |secret: &Option<LocalObjectReference>| {
+            secret
+                .as_ref()
+                .map_or(String::new(), |secret| secret.name.clone())
+        };
         let (key, cert) = (name(&sign.value.key_secret), name(&sign.value.cert_secret));
         let at = |field: &str| -> FieldPath { sign.path.field(field).field("name") };
         if !cert.is_empty() && cert == key {
@@ -68,7 +81,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         } else if !repo.is_empty() && (cert == repo || key == repo) {
             let field = if key == repo { "keySecret" } else { "certSecret" };
             let message = format!("`{repo}` is the `imageRepoSecret` too: the pod would mount it twice");
-            findings.push(RULE.finding(at(field), message).with_help("use a Secret of its own"));
+            findings.push(
+                RULE.finding(at(field), message)
+                    .with_help("use a Secret of its own"),
+            );
         }
     }
 }

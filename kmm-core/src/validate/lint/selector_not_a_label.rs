@@ -38,11 +38,15 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         for entry in selector.effective() {
             let path: FieldPath = path.field(entry.key.as_str());
             if let Some(fault) = labels::key_fault(&entry.key) {
-                let finding = RULE.finding(path, format!("no node can have this label: its key {fault}")).at(Part::Key);
-                findings.push(finding.with_help("write the key as `kubectl get nodes --show-labels` shows it"));
+                let finding = RULE
+                    .finding(path, format!("no node can have this label: its key {fault}"))
+                    .at(Part::Key);
+                findings
+                    .push(finding.with_help("write the key as `kubectl get nodes --show-labels` shows it"));
             } else if let Some(fault) = entry.value.as_str().and_then(labels::value_fault) {
                 let finding = RULE.finding(path, format!("no node can have this label: its value {fault}"));
-                findings.push(finding.with_help("write the value as `kubectl get nodes --show-labels` shows it"));
+                findings
+                    .push(finding.with_help("write the value as `kubectl get nodes --show-labels` shows it"));
             }
         }
     }

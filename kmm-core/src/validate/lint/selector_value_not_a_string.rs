@@ -39,19 +39,31 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 Value::Number(value) => ("a number", value.to_string()),
                 Value::Null => {
                     let finding = RULE.finding(path.clone(), "this value is nothing, not the empty string");
-                    let edit = Edit::SetString { path, value: String::new() };
+                    let edit = Edit::SetString {
+                        path,
+                        value: String::new(),
+                    };
                     findings.push(finding.with_help("write `\"\"`").with_fix([edit]));
                     continue;
                 }
                 Value::Sequence(_) | Value::Mapping(_) => {
                     let finding = RULE.finding(path, "the value of a label is a string");
-                    findings.push(finding.with_help("write one string; a node has to have every label of the selector"));
+                    findings.push(
+                        finding.with_help("write one string; a node has to have every label of the selector"),
+                    );
                     continue;
                 }
                 Value::String(_) => continue,
             };
-            let finding = RULE.finding(path.clone(), format!("`{written}` is {what}, but the value of a label is a string"));
-            findings.push(finding.with_help("put quotes round it").with_fix([Edit::QuoteScalar { path }]));
+            let finding = RULE.finding(
+                path.clone(),
+                format!("`{written}` is {what}, but the value of a label is a string"),
+            );
+            findings.push(
+                finding
+                    .with_help("put quotes round it")
+                    .with_fix([Edit::QuoteScalar { path }]),
+            );
         }
     }
 }

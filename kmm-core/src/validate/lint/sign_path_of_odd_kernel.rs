@@ -42,7 +42,10 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         };
         for (index, file) in sign.value.files_to_sign.iter().enumerate() {
             let template = Template::parse(file.as_str());
-            if template.references().any(|found| KERNEL_VARIABLES.contains(&found.name)) {
+            if template
+                .references()
+                .any(|found| KERNEL_VARIABLES.contains(&found.name))
+            {
                 let kernel = KernelVersion::new(mapping.literal.as_str());
                 let message = format!(
                     "templates spell the kernel `{}` as `{}`, folders do not",

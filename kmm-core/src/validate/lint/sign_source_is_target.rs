@@ -30,8 +30,15 @@ Give the signed image a name of its own.
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let common = fields::container(subject).and_then(|container| container.sign.as_ref());
     let mut reported = false;
-    for merged in fields::merged(subject).into_iter().filter(|merged| !merged.builds) {
-        let own = merged.mapping.sign.as_ref().filter(|sign| !sign.unsigned_image.is_empty());
+    for merged in fields::merged(subject)
+        .into_iter()
+        .filter(|merged| !merged.builds)
+    {
+        let own = merged
+            .mapping
+            .sign
+            .as_ref()
+            .filter(|sign| !sign.unsigned_image.is_empty());
         let (path, sign) = match (own, common) {
             (Some(sign), _) => (merged.path.field("sign"), sign),
             (None, Some(sign)) if merged.signs => (subject.container("sign"), sign),

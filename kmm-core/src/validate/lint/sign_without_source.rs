@@ -34,15 +34,28 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let mut reported = false;
     for merged in fields::merged(subject) {
         let own = merged.mapping.sign.as_ref();
-        let named = own.into_iter().chain(common).any(|sign| !sign.unsigned_image.is_empty());
+        let named = own
+            .into_iter()
+            .chain(common)
+            .any(|sign| !sign.unsigned_image.is_empty());
         if !merged.signs || merged.builds || named {
             continue;
         }
-        let path = if own.is_some() { merged.path.field("sign") } else { subject.container("sign") };
+        let path = if own.is_some() {
+            merged.path.field("sign")
+        } else {
+            subject.container("sign")
+        };
         if own.is_none() && std::mem::replace(&mut reported, true) {
             continue;
         }
-        let message = format!("kernelMappings[{}] neither builds an image nor names an unsigned one", merged.index);
-        findings.push(RULE.finding(path, message).with_help("set `unsignedImage`, or `build`"));
+        let message = format!(
+            "kernelMappings[{}] neither builds an image nor names an unsigned one",
+            merged.index
+        );
+        findings.push(
+            RULE.finding(path, message)
+                .with_help("set `unsignedImage`, or `build`"),
+        );
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
             }
         }
     }
-    best.filter(|(distance, _)| *distance <= limit && !tied).map(|(_, name)| name)
+    best.filter(|(distance, _)| *distance <= limit && !tied)
+        .map(|(_, name)| name)
 }
 
 /// How many bytes to insert, remove or replace.
@@ -50,7 +51,13 @@ mod tests {
 
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {
-        let known = ["KERNEL_VERSION", "KERNEL_FULL_VERSION", "KERNEL_X", "KERNEL_Y", "MOD_NAME"];
+        let known = [
+            "KERNEL_VERSION",
+            "KERNEL_FULL_VERSION",
+            "KERNEL_X",
+            "KERNEL_Y",
+            "MOD_NAME",
+        ];
         let closest = |name| closest(name, known.into_iter());
         assert_eq!(closest("KERNEL_VERSON"), Some("KERNEL_VERSION"));
         assert_eq!(closest("kernel_full_version"), Some("KERNEL_FULL_VERSION"));

@@ -67,7 +67,11 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let known = |name: &str| KERNEL_VARIABLES.contains(&name) || MODULE_VARIABLES.contains(&name);
         if let Some(found) = found.find(|found| known(found.name)) {
             let message = format!("nothing expands `{}` here: this field is no template", found.name);
-            findings.push(RULE.finding(path, message).at(Part::Within(found.piece)).with_help(help));
+            findings.push(
+                RULE.finding(path, message)
+                    .at(Part::Within(found.piece))
+                    .with_help(help),
+            );
         }
     }
 }

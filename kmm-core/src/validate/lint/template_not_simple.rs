@@ -39,7 +39,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             let written = text.get(range.clone()).unwrap_or_default();
             let message = format!("`{written}` is not read as a shell would read it");
             let finding = RULE.finding(path, message).at(Part::Within(range));
-            findings.push(finding.with_help("use `$NAME`, `${NAME}`, `${NAME:-text}`, and `$$` for a dollar sign"));
+            findings.push(
+                finding.with_help("use `$NAME`, `${NAME}`, `${NAME:-text}`, and `$$` for a dollar sign"),
+            );
         }
     }
 }

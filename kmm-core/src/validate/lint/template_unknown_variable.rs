@@ -45,8 +45,15 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             }
             let part = Part::Within(found.span.clone());
             if matches!(found.form, Form::WithDefault(_)) {
-                let message = format!("there is no variable `{}`, so this is always its default", found.name);
-                findings.push(RULE.finding(path.clone(), message).as_severity(Severity::Note).at(part));
+                let message = format!(
+                    "there is no variable `{}`, so this is always its default",
+                    found.name
+                );
+                findings.push(
+                    RULE.finding(path.clone(), message)
+                        .as_severity(Severity::Note)
+                        .at(part),
+                );
                 continue;
             }
             let message = format!("there is no variable `{}`, so this is empty", found.name);
@@ -54,14 +61,24 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             let prefix = known()
                 .filter(|name| found.form == Form::Bare && found.name.starts_with(&format!("{name}_")))
                 .max_by_key(|name| name.len());
-            let replace = |range, text| [Edit::ReplaceWithin { path: path.clone(), range, text }];
+            let replace = |range, text| {
+                [Edit::ReplaceWithin {
+                    path: path.clone(),
+                    range,
+                    text,
+                }]
+            };
             findings.push(if let Some(name) = prefix {
                 let braced = format!("{{{name}}}");
                 let range = found.span.start..found.span.start + name.len();
-                finding.with_help(format!("put braces round the name: `${braced}`")).with_fix(replace(range, braced))
+                finding
+                    .with_help(format!("put braces round the name: `${braced}`"))
+                    .with_fix(replace(range, braced))
             } else if let Some(name) = spelling::closest(found.name, known()) {
                 let help = format!("write `{name}`");
-                finding.with_help(help).with_fix(replace(found.span.clone(), name.to_owned()))
+                finding
+                    .with_help(help)
+                    .with_fix(replace(found.span.clone(), name.to_owned()))
             } else {
                 let names = known().collect::<Vec<_>>().join("`, `");
                 finding.with_help(format!("use one of `{names}`; a dollar sign is written `$$`"))

@@ -39,9 +39,14 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             continue;
         }
         let template = Template::parse(text);
-        for found in template.references().filter(|found| MODULE_VARIABLES.contains(&found.name)) {
+        for found in template
+            .references()
+            .filter(|found| MODULE_VARIABLES.contains(&found.name))
+        {
             let message = format!("`{}` is empty here: only `containerImage` knows it", found.name);
-            let finding = RULE.finding(path.clone(), message).at(Part::Within(found.span.clone()));
+            let finding = RULE
+                .finding(path.clone(), message)
+                .at(Part::Within(found.span.clone()));
             let metadata = subject.module.map(|module| &module.metadata);
             let value = metadata.map(|metadata| match found.name {
                 "MOD_NAME" => metadata.name.as_str(),

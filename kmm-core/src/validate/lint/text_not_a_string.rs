@@ -31,13 +31,35 @@ Put quotes round the value.
 };
 
 const STRINGS: [&str; 19] = [
-    "containerImage", "dirName", "driverName", "firmwarePath", "image", "imagePullPolicy", "inTreeModuleToRemove",
-    "kernelVersion", "literal", "moduleName", "name", "namespace", "regexp", "serviceAccountName", "spokeNamespace",
-    "tag", "unsignedImage", "value", "version",
+    "containerImage",
+    "dirName",
+    "driverName",
+    "firmwarePath",
+    "image",
+    "imagePullPolicy",
+    "inTreeModuleToRemove",
+    "kernelVersion",
+    "literal",
+    "moduleName",
+    "name",
+    "namespace",
+    "regexp",
+    "serviceAccountName",
+    "spokeNamespace",
+    "tag",
+    "unsignedImage",
+    "value",
+    "version",
 ];
 
 const LISTS: [&str; 7] = [
-    "args", "command", "filesToSign", "inTreeModulesToRemove", "load", "modulesLoadingOrder", "parameters",
+    "args",
+    "command",
+    "filesToSign",
+    "inTreeModulesToRemove",
+    "load",
+    "modulesLoadingOrder",
+    "parameters",
 ];
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
@@ -64,7 +86,8 @@ fn look(path: &FieldPath, node: &Node, findings: &mut Findings, depth: usize) {
                     "labels" => look_at_all(&path, &entry.value, findings),
                     key if STRINGS.contains(&key) => found(path, &entry.value, findings),
                     key if LISTS.contains(&key) && entry.value.as_sequence().is_some() => {
-                        for (index, item) in entry.value.as_sequence().unwrap_or_default().iter().enumerate() {
+                        for (index, item) in entry.value.as_sequence().unwrap_or_default().iter().enumerate()
+                        {
                             found(path.index(index), item, findings);
                         }
                     }
@@ -82,7 +105,11 @@ fn look(path: &FieldPath, node: &Node, findings: &mut Findings, depth: usize) {
 }
 
 fn look_at_all(path: &FieldPath, node: &Node, findings: &mut Findings) {
-    for entry in node.as_mapping().into_iter().flat_map(|mapping| mapping.effective()) {
+    for entry in node
+        .as_mapping()
+        .into_iter()
+        .flat_map(|mapping| mapping.effective())
+    {
         found(path.field(entry.key.as_str()), &entry.value, findings);
     }
 }
@@ -93,6 +120,13 @@ fn found(path: FieldPath, node: &Node, findings: &mut Findings) {
         Value::Number(value) => format!("the number {value}"),
         Value::Null | Value::String(_) | Value::Sequence(_) | Value::Mapping(_) => return,
     };
-    let finding = RULE.finding(path.clone(), format!("this reads as {what}, but the field is a string"));
-    findings.push(finding.with_help("put quotes round it").with_fix([Edit::QuoteScalar { path }]));
+    let finding = RULE.finding(
+        path.clone(),
+        format!("this reads as {what}, but the field is a string"),
+    );
+    findings.push(
+        finding
+            .with_help("put quotes round it")
+            .with_fix([Edit::QuoteScalar { path }]),
+    );
 }

@@ -39,8 +39,15 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         };
         if ignored {
             let path = sign.path.field("unsignedImage");
-            let finding = RULE.finding(path.clone(), "this is not used: the image that `build` makes is signed");
-            findings.push(finding.with_help("remove it, or remove `build`").with_fix([Edit::Remove { path }]));
+            let finding = RULE.finding(
+                path.clone(),
+                "this is not used: the image that `build` makes is signed",
+            );
+            findings.push(
+                finding
+                    .with_help("remove it, or remove `build`")
+                    .with_fix([Edit::Remove { path }]),
+            );
         }
     }
 }

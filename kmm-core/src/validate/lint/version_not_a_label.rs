@@ -33,6 +33,8 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     if let Some(fault) = labels::value_fault(&container.version) {
         let message = format!("no node can have the label that this version asks for: it {fault}");
         let finding = RULE.finding(subject.container("version"), message);
-        findings.push(finding.with_help("use letters, digits, `.`, `_` and `-`, with a letter or digit at both ends"));
+        findings.push(
+            finding.with_help("use letters, digits, `.`, `_` and `-`, with a letter or digit at both ends"),
+        );
     }
 }
