@@ -157,11 +157,7 @@ impl Editor<'_> {
         let Edit::QuoteScalar { path } = &edit else {
             return edit;
         };
-        let node = self
-            .stream
-            .documents
-            .get(document)
-            .and_then(|document| document.root.at(path));
+        let node = self.stream.documents.get(document).and_then(|document| document.root.at(path));
         match node.and_then(|node| self.text.get(node.span.clone())) {
             Some(text) => Edit::SetString {
                 path: path.clone(),
