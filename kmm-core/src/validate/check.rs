@@ -108,13 +108,11 @@ pub fn merged(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let same = kept
             .iter()
             .position(|refused| refused.path == lint.path && is_same(refused.code, lint.code));
-        match same.and_then(|index| kept.get_mut(index)) {
-            Some(refused) => {
-                refused.help = lint.help.or_else(|| refused.help.take());
-                refused.fix = refused.fix.take().or(lint.fix);
-            }
-            None if kept.contains(&lint) => {}
-            None => kept.push(lint),
+        if let Some(refused) = same.and_then(|index| kept.get_mut(index)) {
+            refused.help = lint.help.or_else(|| refused.help.take());
+            refused.fix = refused.fix.take().or(lint.fix);
+        } else if !kept.contains(&lint) {
+            kept.push(lint);
         }
     }
     kept
