@@ -39,12 +39,21 @@ pub(super) fn commands(text: &str, escape: char) -> Vec<Command> {
                 at += text[at..].find('}').map_or(2, |close| close + 1);
                 continue;
             }
+            (None, b'$') if bytes.get(at + 1) == Some(&b'(') => {
+                // What a command puts out is part of a word.
+                at += text[at..].find(')').map_or(2, |close| close + 1);
+                continue;
+            }
+            (None, b'`') => {
+                at += 1 + text[at + 1..].find('`').map_or(0, |close| close + 1);
+                continue;
+            }
             (None, b'$') => words::spaced(&text[at..]).map_or(0, |length| {
                 at += length - 1;
                 0
             }),
             (None, b'&' | b'|') if bytes.get(at + 1) == Some(&byte) => 2,
-            (None, b'&' | b'|' | b';' | b'\n' | b'(' | b')' | b'`') => 1,
+            (None, b'&' | b'|' | b';' | b'\n' | b'(' | b')') => 1,
             (None, b'#') if at == 0 || bytes[at - 1].is_ascii_whitespace() => {
                 push(&mut commands, text, start..at, escape);
                 at += text[at..].find('\n').unwrap_or(text.len() - at);
