@@ -5,9 +5,11 @@ mod charset;
 mod engine;
 mod error;
 mod facts;
+mod kernel;
 mod limits;
 #[cfg(test)]
 mod oracle;
+mod program;
 mod syntax;
 mod unicode;
 mod unicode_tables;
@@ -39,8 +41,14 @@ impl Pattern {
     /// Parses.
     pub fn parse(source: &str) -> Result<Pattern, PatternError> {
         let ast = syntax::parse(source)?;
-        let engine = engine::compile(source, &ast)?;
-        Ok(Pattern { inner: Arc::new(Inner { source: source.to_owned(), ast, engine }) })
+        let engine = Engine::compile(source, &ast)?;
+        Ok(Pattern {
+            inner: Arc::new(Inner {
+                source: source.to_owned(),
+                ast,
+                engine,
+            }),
+        })
     }
 
     /// The source.
@@ -50,12 +58,12 @@ impl Pattern {
 
     /// Whether.
     pub fn is_match(&self, kernel: &str) -> bool {
-        self.inner.engine.regex.is_match(kernel)
+        self.inner.engine.is_match(kernel)
     }
 
     /// Where.
     pub fn find(&self, kernel: &str) -> Option<Range<usize>> {
-        self.inner.engine.regex.find(kernel).map(|found| found.range())
+        self.inner.engine.find(kernel)
     }
 
     fn ast(&self) -> &Ast {

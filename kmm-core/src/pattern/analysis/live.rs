@@ -1,8 +1,6 @@
 //! From which states a match can still be had.
 
-use super::kernel::Side;
-use super::program::{Alphabet, Inst, Pc, Program};
-use crate::pattern::syntax::Look;
+use crate::pattern::program::{Alphabet, Inst, Pc, Program, Side, holds};
 
 /// For each state, the pairs of sides (before, after) in which some text leads on to the end.
 #[derive(Debug)]
@@ -22,19 +20,6 @@ fn column(after: Side) -> u16 {
     0x1111 << (after as u16)
 }
 
-/// Whether an assertion holds between two sides.
-pub(super) fn holds(look: Look, before: Side, after: Side) -> bool {
-    let word = (before == Side::Word) != (after == Side::Word);
-    match look {
-        Look::TextStart => before == Side::Edge,
-        Look::TextEnd => after == Side::Edge,
-        Look::LineStart => matches!(before, Side::Edge | Side::Newline),
-        Look::LineEnd => matches!(after, Side::Edge | Side::Newline),
-        Look::Word => word,
-        Look::NotWord => !word,
-    }
-}
-
 impl Live {
     /// With `whole`, the final state counts at the end of the text only.
     pub(super) fn new(program: &Program, alphabet: Alphabet, whole: bool) -> Live {
@@ -45,7 +30,9 @@ impl Live {
         for (pc, inst) in program.insts.iter().enumerate() {
             match inst {
                 Inst::Char { next, .. } | Inst::Look { next, .. } => before[*next as usize].push(pc as Pc),
-                Inst::Split(entries) => entries.iter().for_each(|&next| before[next as usize].push(pc as Pc)),
+                Inst::Split(entries) => entries
+                    .iter()
+                    .for_each(|&next| before[next as usize].push(pc as Pc)),
                 Inst::Final => {
                     masks[pc] = if whole { column(Side::Edge) } else { u16::MAX };
                     queue.push(pc);

@@ -9,22 +9,24 @@
 
 mod closure;
 mod determine;
-mod kernel;
 mod live;
 mod miss;
 mod nothing;
-mod program;
 mod render;
 mod search;
+mod symbols;
 
 pub use miss::{Miss, Stop, Stuck};
 pub use nothing::Nothing;
 pub use render::Expected;
 
 use super::Pattern;
-use kernel::SHAPE;
-use program::{Alphabet, Builder, Program, TooLarge};
+use super::program::{Alphabet, Builder, Program, TooLarge};
 use search::{Found, Query};
+use symbols::SHAPE;
+
+/// More states of one graph than this are not looked at.
+const MAX_STATES: usize = 50_000;
 
 /// Steps that one question may take before the answer is "cannot tell".
 const BUDGET: u64 = 6_000_000;
@@ -102,7 +104,9 @@ pub fn covers(earlier: &[Matcher<'_>], later: Matcher<'_>) -> Covered {
         return if earlier.iter().any(|matcher| matcher.is_match(kernel)) {
             Covered::Yes
         } else {
-            Covered::No { witness: kernel.to_owned() }
+            Covered::No {
+                witness: kernel.to_owned(),
+            }
         };
     }
     match example(later, earlier) {
@@ -207,7 +211,7 @@ fn difference(
     budget: u64,
 ) -> Result<Found, TooLarge> {
     let program = |matchers: &[Matcher<'_>]| -> Result<Program, TooLarge> {
-        let mut builder = Builder::new(Alphabet::Kernel);
+        let mut builder = Builder::new(Alphabet::Kernel, MAX_STATES);
         for matcher in matchers {
             matcher.add_to(&mut builder)?;
         }
@@ -215,17 +219,26 @@ fn difference(
     };
     let wanted = match wanted {
         Some(wanted) => program(&[wanted])?,
-        None => Builder::new(Alphabet::Kernel).anything()?,
+        None => Builder::new(Alphabet::Kernel, MAX_STATES).anything()?,
     };
-    let unlike = if unlike.is_empty() { None } else { Some(program(unlike)?) };
+    let unlike = if unlike.is_empty() {
+        None
+    } else {
+        Some(program(unlike)?)
+    };
     let like = match shape {
         Some(ast) => {
-            let mut builder = Builder::new(Alphabet::Kernel);
+            let mut builder = Builder::new(Alphabet::Kernel, MAX_STATES);
             builder.search(ast)?;
             Some(builder.finish()?)
         }
         None => None,
     };
-    Ok(Query { wanted, like, unlike, budget }.run())
+    Ok(Query {
+        wanted,
+        like,
+        unlike,
+        budget,
+    }
+    .run())
 }
-

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::kernel::{ALPHABET, Side};
+use super::MAX_STATES;
 use super::live::Live;
-use super::program::{Alphabet, Builder};
 use super::render::char_name;
 use crate::pattern::Pattern;
+use crate::pattern::kernel::ALPHABET;
+use crate::pattern::program::{Alphabet, Builder, Side};
 use crate::pattern::syntax::{Kind, NodeId};
 
 /// Nodes that are tried as the one to blame.
@@ -88,7 +89,9 @@ pub(super) fn reason(pattern: &Pattern) -> Nothing {
 
     let mut work = 0;
     for &suspect in characters.iter().chain(&assertions).take(MAX_SUSPECTS) {
-        let Some((possible, states)) = possible(pattern, &[suspect]) else { break };
+        let Some((possible, states)) = possible(pattern, &[suspect]) else {
+            break;
+        };
         if possible {
             return blame(pattern, suspect);
         }
@@ -107,11 +110,13 @@ pub(super) fn reason(pattern: &Pattern) -> Nothing {
 
 /// Whether something of any length matches when some nodes hold whatever comes; with the states looked at.
 fn possible(pattern: &Pattern, relaxed: &[NodeId]) -> Option<(bool, usize)> {
-    let mut builder = Builder::new(Alphabet::Text).relax(relaxed);
+    let mut builder = Builder::new(Alphabet::Text, MAX_STATES).relax(relaxed);
     builder.search(pattern.ast()).ok()?;
     let program = builder.finish().ok()?;
     let live = Live::new(&program, Alphabet::Kernel, true);
-    let nonempty = [Side::Word, Side::Other].into_iter().any(|side| live.is_live_with(program.start, Side::Edge, side));
+    let nonempty = [Side::Word, Side::Other]
+        .into_iter()
+        .any(|side| live.is_live_with(program.start, Side::Edge, side));
     Some((nonempty, program.insts.len()))
 }
 
@@ -126,9 +131,15 @@ fn blame(pattern: &Pattern, id: NodeId) -> Nothing {
         _ => match node.char_set() {
             Some(set) if set.is_empty() => "no character at all".to_owned(),
             Some(set) if set.ascii() == 0 => "a character outside ASCII".to_owned(),
-            Some(set) if set.ranges().len() == 1 && set.ascii().count_ones() == 1 => char_name(set.ranges()[0].0),
+            Some(set) if set.ranges().len() == 1 && set.ascii().count_ones() == 1 => {
+                char_name(set.ranges()[0].0)
+            }
             _ => "only for control characters, blanks or `/`".to_owned(),
         },
     };
-    Nothing::Character { span, written, meaning }
+    Nothing::Character {
+        span,
+        written,
+        meaning,
+    }
 }
