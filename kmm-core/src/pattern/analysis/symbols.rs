@@ -7,7 +7,7 @@ pub(super) const SHAPE: &str =
     r"^[1-9][0-9]?\.[0-9]{1,3}\.[0-9]{1,3}(?:[-.+_~][0-9A-Za-z._+~-]*[0-9A-Za-z])?$";
 
 /// Characters in the order in which examples take them.
-const PREFERENCE: &[u8] = b"0561234789.-abcdefghijklmnopqrstuvwxyz_+~ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const PREFERENCE: &[u8] = b"0561234789-.abcdefghijklmnopqrstuvwxyz_+~ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// The alphabet cut into classes that no pattern at hand tells apart.
 #[derive(Debug)]

@@ -78,8 +78,8 @@ impl Builder {
         self
     }
 
-    /// Adds: some part of the text matches.
-    pub(in crate::pattern) fn search(&mut self, ast: &Ast) -> Result<(), TooLarge> {
+    /// Adds: some part of the text matches, or, with `from_start`, some first part.
+    pub(in crate::pattern) fn search(&mut self, ast: &Ast, from_start: bool) -> Result<(), TooLarge> {
         let any = self.set(SetKey::Dot(true), || Arc::new(CharSet::dot(true)));
         let tail = match self.tail {
             Some(tail) => tail,
@@ -90,7 +90,11 @@ impl Builder {
             }
         };
         let body = self.compile(ast, tail)?;
-        let start = self.any_loop(any, body)?;
+        let start = if from_start {
+            body
+        } else {
+            self.any_loop(any, body)?
+        };
         self.starts.push(start);
         Ok(())
     }
@@ -194,7 +198,7 @@ impl Builder {
                 }
                 Task::LoopOnce { split, greedy } => self.close_loop(split, next, greedy),
                 Task::Optional { skip, greedy } => {
-                    next = self.push(Inst::Split(ordered(next, skip, greedy)))?
+                    next = self.push(Inst::Split(ordered(next, skip, greedy)))?;
                 }
             }
         }
