@@ -4,6 +4,8 @@
 //! says and finds; `data/pattern/limits.json` holds patterns near Go's limits, as parts and how often
 //! each is repeated.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use kmm_core::pattern::{ErrorKind, Pattern, PatternError};
 use serde_json::Value;
 

@@ -54,6 +54,6 @@ mod tests {
     #[test]
     fn symbols_part_the_alphabet() {
         let symbols = Symbols::new([1 << b'7', 0x3FF << b'0'].into_iter());
-        assert_eq!(symbols.bytes, b"07.a");
+        assert_eq!(symbols.bytes, b"07-a");
     }
 }
