@@ -209,8 +209,10 @@ impl<'t> Builder<'t> {
                 .next()
                 .is_some_and(|head| head.contains('+'));
             if !keep {
+                // Blanks at the end of the last line are content, empty lines behind it are not.
                 let content = self.text.get(at.clone()).unwrap_or("");
-                at.end = at.start + content.trim_end_matches([' ', '\t', '\n', '\r']).len();
+                let last = at.start + content.trim_end_matches([' ', '\t', '\n', '\r']).len();
+                at.end = gap::line_end(self.text, last).min(at.end);
             }
             self.block_end = Some(content_end);
         }

@@ -162,7 +162,7 @@ impl Editor<'_> {
                 .ok_or(EditError::NoDocument(*index))?;
             splice::of(document, self.text, edits, &mut splices)?;
         }
-        splices.sort_by(|a, b| (a.range.start, a.range.end).cmp(&(b.range.start, b.range.end)));
+        splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
         splices.dedup();
         for pair in splices.windows(2) {
             let [a, b] = pair else { continue };

@@ -127,9 +127,7 @@ fn unreadable(text: &str, limits: &Limits) -> Option<Diagnostic> {
         );
         return Some(rules::LIMIT.finding(root, message).at(Part::Source(0..0)));
     }
-    let json = text
-        .trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
-        .starts_with(['{', '[']);
+    let json = is_json(text);
     let (at, found) = text.char_indices().find(|(at, c)| !is_printable(*c, *at, json))?;
     let finding = match found {
         '\0' => rules::NOT_TEXT.finding(root, "the file is binary: it holds a NUL byte"),
@@ -185,6 +183,7 @@ impl<'t> Collector<'t> {
     }
 
     /// Whether there is a finding of this kind.
+    #[cfg(feature = "yaml")]
     fn found(&self, rule: &RuleText) -> bool {
         let findings = &self.stream.findings;
         findings.iter().any(|found| found.diagnostic.code == rule.code)
