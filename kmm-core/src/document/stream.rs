@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::diag::Diagnostic;
 use crate::diag::Part;
+#[cfg(feature = "yaml")]
 use crate::diag::RuleText;
 use crate::path::FieldPath;
 

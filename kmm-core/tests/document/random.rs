@@ -245,7 +245,7 @@ fn written(tree: &Json, choices: Vec<u8>) -> (String, usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 300 } else { 20_000 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 20_000 }))]
 
     #[test]
     fn what_is_written_is_read(tree in tree(), choices in prop::collection::vec(any::<u8>(), 1..30)) {
