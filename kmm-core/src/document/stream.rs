@@ -54,14 +54,15 @@ pub struct Found {
 /// # Example: two documents, one fault
 ///
 /// ```
+/// # #[cfg(feature = "yaml")] {
 /// use kmm_core::document::{Limits, read};
 ///
 /// let text = "kind: A\nkind: B\napiVersion: v1\n---\nkind: C\napiVersion: v1\n";
 /// let stream = read(text, &Limits::default());
 /// assert_eq!(stream.documents.len(), 2);
 /// assert_eq!(stream.documents[1].root.get("kind").unwrap().as_str(), Some("C"));
-/// # #[cfg(feature = "yaml")]
 /// assert_eq!(stream.findings[0].diagnostic.code, "KMM0002");
+/// # }
 /// ```
 pub fn read(text: &str, limits: &Limits) -> Stream {
     let mut out = Collector::new(text, limits);
