@@ -61,15 +61,6 @@ fn answers_of_the_kubernetes_validator() {
     assert_eq!(replay(include_str!("data/schema/vectors.jsonl")), 180);
 }
 
-/// A larger set of the same kind, where there is one: `KMM_SCHEMA_VECTORS` names the file.
-#[test]
-#[allow(clippy::disallowed_methods)]
-fn answers_of_the_kubernetes_validator_at_length() {
-    if let Ok(path) = std::env::var("KMM_SCHEMA_VECTORS") {
-        assert!(replay(&std::fs::read_to_string(path).unwrap()) > 0);
-    }
-}
-
 fn module(metadata: &Value) -> Node {
     Node::from(&json!({
         "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
 use serde::Serializer;
+use serde::de::DeserializeOwned;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -51,6 +52,19 @@ where
     Ok(map
         .into_iter()
         .filter_map(|(key, value)| Some((key, value?)))
+        .collect())
+}
+
+/// Reads a list; items that are no `T` are left out.
+pub(super) fn known_items<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let items: Vec<Value> = or_default(deserializer)?;
+    Ok(items
+        .into_iter()
+        .filter_map(|item| serde_json::from_value(item).ok())
         .collect())
 }
 
