@@ -1,5 +1,7 @@
 //! The wire types: the JSON that Go writes, the schema's fields and no others, nothing lost on the way.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 

@@ -1,5 +1,7 @@
 //! The schemas against recorded answers of Kubernetes' own validator, and against the wire types.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use kmm_core::document::Node;
 use kmm_core::path::FieldPath;
 use kmm_core::path::Segment;

@@ -77,7 +77,7 @@ impl Report {
 ///
 /// Gives the finding where `apiVersion` or `kind` is missing, or they name none of the operator's kinds.
 pub fn identify(node: &Node) -> Result<Resource, Box<Diagnostic>> {
-    metadata::identify(node).map_err(Box::new)
+    metadata::identify(node)
 }
 
 /// Checks `node` as the API server checks an object of `resource` that is to be created.
