@@ -27,6 +27,19 @@ pub fn quote(text: &str) -> String {
     out
 }
 
+/// `number` as Go's `%v` writes it: the shortest form, with an exponent from a million on and below 0.0001.
+pub(crate) fn float(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let parts = scientific.split_once('e');
+    match parts.and_then(|(digits, exponent)| Some((digits, exponent.parse::<i32>().ok()?))) {
+        None | Some((_, -4..6)) => number.to_string(),
+        Some((digits, exponent)) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+    }
+}
+
 fn push_escaped(out: &mut String, c: char) {
     // Writing to a String cannot fail.
     let _ = match c {
@@ -107,6 +120,23 @@ mod tests {
             ("\u{3000}\u{2028}", r#""\u3000\u2028""#),
         ] {
             assert_eq!(quote(text), quoted);
+        }
+    }
+
+    #[test]
+    fn float_is_gos() {
+        for (number, text) in [
+            (1e5, "100000"),
+            (123_456.5, "123456.5"),
+            (1e6, "1e+06"),
+            (1_234_567.0, "1.234567e+06"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (-2.5, "-2.5"),
+            (1.5e300, "1.5e+300"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(float(number), text);
         }
     }
 
