@@ -10,6 +10,7 @@ use kmm_core::document::Node;
 use kmm_core::schema;
 use kmm_core::schema::Resource;
 use kmm_core::validate::Cluster;
+use kmm_core::validate::Facts;
 use kmm_core::validate::Findings;
 use kmm_core::validate::Kind;
 use kmm_core::validate::Subject;
@@ -50,6 +51,7 @@ fn subject<'a>(
         old,
         neighbours: &[],
         cluster,
+        facts: Facts::none(),
     }
 }
 

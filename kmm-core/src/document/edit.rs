@@ -160,11 +160,12 @@ impl Editor<'_> {
     }
 
     /// A scalar to quote, as the string that stands in the source.
-    fn quoted(&self, document: usize, edit: Edit) -> Edit {
+    fn quoted(&self, document: Option<usize>, edit: Edit) -> Edit {
         let Edit::QuoteScalar { path } = &edit else {
             return edit;
         };
-        let node = self.stream.documents.get(document).and_then(|document| document.root.at(path));
+        let document = document.and_then(|document| self.stream.documents.get(document));
+        let node = document.and_then(|document| document.root.at(path));
         match node.and_then(|node| self.text.get(node.span.clone())) {
             Some(text) => Edit::SetString {
                 path: path.clone(),

@@ -90,7 +90,7 @@ pub fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
 ///     old: None,
 ///     neighbours: &[],
 ///     cluster: &Cluster::default(),
-///     facts: &Facts::default(),
+///     facts: Facts::none(),
 /// }, &[TEAM]);
 /// assert_eq!(found[0].to_string(), "warning[ACME0001]: metadata: this Module has no label `team`");
 /// ```

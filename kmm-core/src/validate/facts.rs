@@ -9,14 +9,23 @@ use super::Kind;
 
 /// What is worked out once for an object: its regexps compiled, the Dockerfile that it holds.
 ///
-/// The default knows nothing; rules that need more find nothing then.
-#[derive(Debug, Default)]
+/// Without them ([`Facts::none`]) rules that need them find nothing.
+#[derive(Debug)]
 pub struct Facts {
     patterns: Vec<Option<Pattern>>,
     dockerfile: Option<Dockerfile>,
 }
 
 impl Facts {
+    /// No facts: enough for the rules of admission.
+    pub fn none() -> &'static Self {
+        static NONE: Facts = Facts {
+            patterns: Vec::new(),
+            dockerfile: None,
+        };
+        &NONE
+    }
+
     /// Works out the facts of an object; `module` is what it was read as.
     pub fn of(kind: Kind, node: &Node, module: Option<&Module>) -> Self {
         let loader = module.and_then(|module| module.spec.module_loader.as_ref());

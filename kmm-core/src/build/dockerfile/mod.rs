@@ -6,6 +6,7 @@
 //! - In `RUN` the shell expands variables, not the builder: a name that is no `ARG` may be a variable of the shell.
 //! - Nothing expands variables in the exec form (`RUN ["make", "…"]`).
 
+mod depmod;
 mod lines;
 mod read;
 mod scope;

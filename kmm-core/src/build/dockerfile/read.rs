@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::Argument;
 use super::Base;
 use super::Copy;
-use super::Depmod;
 use super::Dockerfile;
 use super::Fault;
 use super::FaultKind;
@@ -14,6 +13,7 @@ use super::MAX_LENGTH;
 use super::Stage;
 use super::Use;
 use super::Word;
+use super::depmod::depmod;
 use super::lines;
 use super::lines::Logical;
 use super::shell;
@@ -122,7 +122,7 @@ impl Reader<'_> {
             text,
         });
         self.uses(line, &name, from.start, index);
-        let words = array.map_or_else(|| words::split(&line.text, from.arguments, escape), |array| array);
+        let words = array.unwrap_or_else(|| words::split(&line.text, from.arguments, escape));
         match name.as_str() {
             "ARG" | "ENV" => self.declare(line, &name, &words, index),
             "COPY" | "ADD" => self.copy(line, &name, &words, &from, index),
@@ -347,79 +347,11 @@ fn flags(text: &str, start: usize, escape: char, keyword: &str) -> Flags {
     flags
 }
 
-fn depmod(
-    command: &[(String, Range<usize>)],
-    instruction: usize,
-    source: impl Fn(&Range<usize>) -> Range<usize>,
-) -> Option<Depmod> {
-    let (program, first) = command.first()?;
-    if program.rsplit('/').next() != Some("depmod") {
-        return None;
-    }
-    let last = command.last().map_or(first, |(_, at)| at);
-    let mut found = Depmod {
-        base: None,
-        version: None,
-        span: source(first).start..source(last).end,
-        instruction,
-    };
-    let mut rest = command[1..].iter();
-    while let Some((word, at)) = rest.next() {
-        let tail = |skip: usize| Word {
-            text: word[skip..].to_owned(),
-            span: source(&part(word, at, skip..word.len())),
-        };
-        if let Some(option) = word.strip_prefix("--") {
-            match option.split_once('=') {
-                Some(("basedir", _)) => found.base = Some(tail("--basedir=".len())),
-                Some(_) => {}
-                None if option == "basedir" => {
-                    found.base = rest.next().map(|(text, at)| place(text, at, &source))
-                }
-                None if matches!(
-                    option,
-                    "config" | "filesyms" | "symvers" | "symbol-prefix" | "outdir" | "moduledir"
-                ) =>
-                {
-                    rest.next();
-                }
-                None => {}
-            }
-        } else if let Some(cluster) = word.strip_prefix('-').filter(|cluster| !cluster.is_empty()) {
-            let Some(takes) = cluster.find(['b', 'C', 'F', 'E', 'P', 'o', 'm']) else {
-                continue;
-            };
-            let attached = takes + 2;
-            let base = cluster[takes..].starts_with('b');
-            let value = if attached < word.len() && word.is_char_boundary(attached) {
-                Some(tail(attached))
-            } else {
-                rest.next().map(|(text, at)| place(text, at, &source))
-            };
-            if base {
-                found.base = value;
-            }
-        } else if matches!(word.as_str(), ">" | ">>" | "2>" | "<") {
-            rest.next();
-        } else if found.version.is_none() && !word.contains(['>', '<']) {
-            found.version = Some(place(word, at, &source));
-        }
-    }
-    Some(found)
-}
-
 /// The place of a part of a word; of the whole word where quotes or escapes are in it.
-fn part(word: &str, at: &Range<usize>, part: Range<usize>) -> Range<usize> {
+pub(super) fn part(word: &str, at: &Range<usize>, part: Range<usize>) -> Range<usize> {
     if at.len() == word.len() {
         at.start + part.start..at.start + part.end
     } else {
         at.clone()
-    }
-}
-
-fn place(text: &str, at: &Range<usize>, source: &impl Fn(&Range<usize>) -> Range<usize>) -> Word {
-    Word {
-        text: text.to_owned(),
-        span: source(at),
     }
 }

@@ -76,7 +76,7 @@ pub fn rules() -> &'static [Rule] {
 ///     old: None,
 ///     neighbours: &[],
 ///     cluster: &Cluster::default(),
-///     facts: &Facts::default(),
+///     facts: Facts::none(),
 /// };
 /// let denials = admission::denials(&subject);
 /// assert_eq!(denials.len(), 2);

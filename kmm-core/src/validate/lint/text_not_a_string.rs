@@ -2,6 +2,7 @@
 
 use crate::diag::Edit;
 use crate::diag::Severity;
+use crate::document::Mapping;
 use crate::document::Node;
 use crate::document::Value;
 use crate::path::FieldPath;
@@ -105,11 +106,7 @@ fn look(path: &FieldPath, node: &Node, findings: &mut Findings, depth: usize) {
 }
 
 fn look_at_all(path: &FieldPath, node: &Node, findings: &mut Findings) {
-    for entry in node
-        .as_mapping()
-        .into_iter()
-        .flat_map(|mapping| mapping.effective())
-    {
+    for entry in node.as_mapping().into_iter().flat_map(Mapping::effective) {
         found(path.field(entry.key.as_str()), &entry.value, findings);
     }
 }

@@ -3,6 +3,7 @@
 use crate::diag::Edit;
 use crate::diag::Part;
 use crate::diag::Severity;
+use crate::document::Mapping;
 use crate::document::Node;
 use crate::path::FieldPath;
 use crate::validate::Findings;
@@ -50,7 +51,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let entries = || {
         data.and_then(Node::as_mapping)
             .into_iter()
-            .flat_map(|data| data.effective())
+            .flat_map(Mapping::effective)
     };
     let is_dockerfile = |text: &str| {
         text.lines().any(|line| {
