@@ -6,6 +6,7 @@ use crate::diag::Severity;
 use crate::template::Form;
 use crate::template::KERNEL_VARIABLES;
 use crate::template::MODULE_VARIABLES;
+use crate::template::Operator;
 use crate::template::Template;
 use crate::validate::Findings;
 use crate::validate::Rule;
@@ -40,11 +41,16 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     for (path, text, _) in fields::templates(subject) {
         let template = Template::parse(text);
         for found in template.references() {
-            if known().any(|name| name == found.name) {
+            // Odd names come from odd templates, which have a rule of their own.
+            let odd = !found.name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            if odd || known().any(|name| name == found.name) {
                 continue;
             }
             let part = Part::Within(found.span.clone());
-            if matches!(found.form, Form::WithDefault(_)) {
+            if matches!(
+                found.form,
+                Form::WithDefault(Operator::WhereEmpty | Operator::WhereUnset)
+            ) {
                 let message = format!(
                     "there is no variable `{}`, so this is always its default",
                     found.name
