@@ -2,6 +2,8 @@
 
 use crate::diag::Edit;
 use crate::diag::Severity;
+use crate::modprobe::Parameter;
+use crate::modprobe::ParameterError;
 use crate::validate::Findings;
 use crate::validate::Rule;
 use crate::validate::Subject;
@@ -13,18 +15,20 @@ pub(super) const RULE: Rule = Rule {
     name: "parameter-malformed",
     summary: "a module parameter that is neither `key` nor `key=value`",
     explanation: r#"Each entry of `parameters` is one argument of `modprobe`: a `key` or `key=value`. Without a key the kernel cannot tell
-what is meant. What starts with `-` is an option of modprobe. A blank outside quotes starts another parameter: the
-kernel gets all of them in one line, split at blanks.
+what is meant. What starts with `-` is an option of modprobe. The kernel gets all parameters in one line and parts it at
+blanks outside double quotes. The modprobe of kmod puts quotes round a value with blanks, others do not; so of
+`debug=1 trace=1` in one entry, `debug` gets the value `1 trace=1`, or there are two parameters.
 
 ```yaml
 parameters:
   - "=5"                      # no key
-  - max_dev = 5               # three: max_dev, =, 5
-  - debug=1 trace=1           # two in one entry: works, but is hard to read
+  - max_dev = 5               # blanks round the sign
+  - debug=1 trace=1           # one or two, as modprobe likes
+  - msg=hello world           # likewise
   - 'msg="hello world"'       # right: the quotes are for the kernel
 ```
 
-Write one `key=value` an entry, without blanks round the `=`. Two good ones in one entry are only a warning.
+Write one `key=value` an entry, without blanks round the `=`, and a value with blanks in double quotes.
 "#,
     severity: Severity::Error,
     check,
@@ -37,6 +41,17 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let list = subject.container("modprobe.parameters");
     for (index, parameter) in modprobe.parameters.iter().enumerate() {
         let path = list.index(index);
+        match Parameter::parse(parameter) {
+            Ok(parameter) if key_fault(&parameter.key).is_none() => continue,
+            Err(error @ ParameterError::Unclosed { .. }) => {
+                let finding = RULE.finding(path, error.to_string());
+                findings.push(
+                    finding.with_help("close the quote: it takes the parameters that follow into the value"),
+                );
+                continue;
+            }
+            Ok(_) | Err(_) => {}
+        }
         let words = words(parameter);
         let finding = match words.as_slice() {
             [] => RULE
@@ -70,9 +85,21 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                     RULE.finding(path, fault)
                         .with_help("write one `key` or `key=value` in each entry")
                 } else if several[1..].iter().any(|word| !word.contains('=')) {
-                    let message = "blanks outside quotes make several parameters of this one";
-                    let finding = RULE.finding(path, message).as_severity(Severity::Warning);
-                    finding.with_help("put the value in double quotes, or write one parameter in each entry")
+                    let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+                    let finding = RULE
+                        .finding(
+                            path.clone(),
+                            "a blank outside double quotes may start another parameter",
+                        )
+                        .as_severity(Severity::Warning);
+                    if value.contains('"') || key.contains(char::is_whitespace) {
+                        finding.with_help("write one `key` or `key=value` in each entry")
+                    } else {
+                        let quoted = format!("{key}=\"{value}\"");
+                        finding
+                            .with_help(format!("write `{quoted}`, or one parameter in each entry"))
+                            .with_fix([Edit::SetString { path, value: quoted }])
+                    }
                 } else {
                     let values = modprobe.parameters.iter().enumerate();
                     let values = values.flat_map(|(other, text)| match other == index {
@@ -83,10 +110,13 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                         path: list.clone(),
                         values: values.collect(),
                     };
-                    RULE.finding(path, format!("this entry holds {} parameters", several.len()))
-                        .as_severity(Severity::Warning)
-                        .with_help("write each in an entry of its own")
-                        .with_fix([edit])
+                    RULE.finding(
+                        path,
+                        format!("this entry looks like {} parameters", several.len()),
+                    )
+                    .as_severity(Severity::Warning)
+                    .with_help("write each in an entry of its own")
+                    .with_fix([edit])
                 }
             }
         };
@@ -104,6 +134,10 @@ fn fault(word: &str) -> Option<String> {
             "`{word}` is taken as an option of modprobe, not as a parameter"
         ));
     }
+    key_fault(key)
+}
+
+fn key_fault(key: &str) -> Option<String> {
     let odd = key
         .chars()
         .find(|&c| !(c.is_ascii_alphanumeric() || "_-.".contains(c)))?;
