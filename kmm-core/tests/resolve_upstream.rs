@@ -11,7 +11,7 @@ use serde_json::json;
 
 #[derive(Deserialize)]
 struct Sample {
-    module: Module,
+    module: Value,
     kernel: String,
     forms: Value,
     result: Option<Value>,
@@ -40,20 +40,31 @@ fn condensed(value: &Value) -> Value {
     }
 }
 
+/// The Module as Kubernetes stores it: with the one default of the CRD that matters here.
+fn stored(module: &Value) -> Module {
+    let mut module = module.clone();
+    if let Some(modprobe) = module.pointer_mut("/spec/moduleLoader/container/modprobe") {
+        if modprobe["dirName"].is_null() {
+            modprobe["dirName"] = json!("/opt");
+        }
+    }
+    serde_json::from_value(module).unwrap()
+}
+
 #[test]
 fn every_sample_agrees() {
     let samples: Vec<Sample> = serde_json::from_str(include_str!("data/upstream/resolve.json")).unwrap();
     assert_eq!(samples.len(), 150);
     let mut wrong = Vec::new();
     for (number, sample) in samples.iter().enumerate() {
-        let kernel = KernelVersion::new(sample.forms["raw"].as_str().unwrap());
-        assert_eq!(kernel.matched(), sample.kernel, "sample {number}");
+        let kernel = KernelVersion::new(&sample.kernel);
         assert_eq!(
             serde_json::to_value(KernelForms::new(&kernel)).unwrap(),
             sample.forms,
             "sample {number}"
         );
-        let record = Record::new(&Compiled::new(&sample.module), &kernel);
+        let module = stored(&sample.module);
+        let record = Record::new(&Compiled::new(&module), &kernel);
         match (&record.outcome, &sample.result, &sample.error) {
             (Ok(resolved), Some(expected), None) => {
                 let mut found = serde_json::to_value(&record).unwrap();
@@ -63,8 +74,12 @@ fn every_sample_agrees() {
                 for ours in ["kernel", "error", "commands"] {
                     found.as_object_mut().unwrap().remove(ours);
                 }
-                if condensed(&found) != condensed(expected) {
-                    wrong.push(format!("sample {number}: {found:#}\nbut Go: {expected:#}"));
+                let (found, expected) = (condensed(&found), condensed(expected));
+                for field in found.as_object().unwrap().keys().chain(expected.as_object().unwrap().keys()) {
+                    if found.get(field) != expected.get(field) {
+                        let (ours, go) = (found.get(field), expected.get(field));
+                        wrong.push(format!("sample {number}: {field}: {ours:?}\nbut Go: {go:?}"));
+                    }
                 }
             }
             (Err(error), None, Some(expected)) => {

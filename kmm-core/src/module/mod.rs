@@ -7,6 +7,7 @@
 //!   [`Origin::ignored`] names them.
 //! - The deprecated `inTreeModuleToRemove` wins over `inTreeModulesToRemove`, whatever the level.
 //! - Build arguments are no templates.
+//! - CRD defaults are not filled in here: a Module is taken as Kubernetes stores it, with `dirName` set.
 //!
 //! This module does no matching: see [`resolve`](crate::resolve).
 

@@ -4,7 +4,6 @@ use crate::api::Sign;
 use crate::kernel::KernelVersion;
 use crate::module::Compiled;
 use crate::module::Loader;
-use crate::module::Mapped;
 use crate::module::Mapping;
 use crate::module::SourcedTemplate;
 use crate::module::Variables;
@@ -61,7 +60,7 @@ impl Compiled {
         for mapping in &loader.mappings {
             match mapping.takes(kernel.matched()) {
                 Ok(None) => {}
-                Ok(Some(mapped)) => return Ok((loader, mapping, choice(mapping, mapped))),
+                Ok(Some(mapped)) => return Ok((loader, mapping, MappingChoice::new(mapping, mapped))),
                 Err(error) => {
                     return Err(ResolveError::Regexp {
                         kernel: kernel.matched().to_owned(),
@@ -106,20 +105,6 @@ impl Compiled {
         let mut expansion = Expansion::new(Stage::Image, choice, kernel)?;
         expansion.variables = expansion.variables.with_module(self.name(), self.namespace());
         expansion.expand(&mapping.image)
-    }
-}
-
-fn choice(mapping: &Mapping, mapped: Mapped) -> MappingChoice {
-    let index = mapping.index();
-    match mapped {
-        Mapped::Literal => MappingChoice::Literal {
-            index,
-            literal: mapping.literal().unwrap_or_default().to_owned(),
-        },
-        Mapped::Regexp => MappingChoice::Regexp {
-            index,
-            regexp: mapping.regexp().unwrap_or_default().to_owned(),
-        },
     }
 }
 

@@ -13,6 +13,8 @@ use crate::api::Sign;
 use crate::api::TlsOptions;
 use crate::api::Toleration;
 use crate::kernel::KernelVersion;
+use crate::module::Mapped;
+use crate::module::Mapping;
 use crate::module::build_args;
 
 /// Everything decided for one kernel.
@@ -86,31 +88,30 @@ pub struct ModuleName {
     pub namespace: String,
 }
 
-/// A mapping that takes a kernel, and by what.
+/// A mapping that takes a kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase", untagged)]
-pub enum MappingChoice {
-    /// By its literal.
-    Literal {
-        /// Its place in `kernelMappings`, counted from 0.
-        index: usize,
-        /// The kernel that it names.
-        literal: String,
-    },
-    /// By its regexp.
-    Regexp {
-        /// Its place in `kernelMappings`, counted from 0.
-        index: usize,
-        /// The regexp that is found in the kernel.
-        regexp: String,
-    },
+#[serde(rename_all = "camelCase")]
+pub struct MappingChoice {
+    /// Its place in `kernelMappings`, counted from 0.
+    pub index: usize,
+    /// The kernel that it names, if it names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub literal: Option<String>,
+    /// Its regexp, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regexp: Option<String>,
+    /// Which of the two takes the kernel. Admission lets a mapping have one only.
+    #[serde(skip)]
+    pub by: Mapped,
 }
 
 impl MappingChoice {
-    /// Its place in `kernelMappings`, counted from 0.
-    pub fn index(&self) -> usize {
-        match self {
-            Self::Literal { index, .. } | Self::Regexp { index, .. } => *index,
+    pub(super) fn new(mapping: &Mapping, by: Mapped) -> Self {
+        Self {
+            index: mapping.index(),
+            literal: mapping.literal().map(str::to_owned),
+            regexp: mapping.regexp().map(str::to_owned),
+            by,
         }
     }
 }
