@@ -10,4 +10,5 @@ pub mod node;
 pub mod path;
 pub mod pattern;
 pub mod resolve;
+pub mod template;
 pub mod validate;
