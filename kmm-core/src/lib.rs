@@ -3,7 +3,12 @@
 pub mod api;
 pub mod diag;
 pub mod document;
+pub mod go_text;
 pub mod kernel;
+pub mod module;
+pub mod node;
 pub mod path;
 pub mod pattern;
+pub mod resolve;
+pub mod template;
 pub mod validate;

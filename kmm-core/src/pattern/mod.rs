@@ -1,1 +1,60 @@
-//! Kernel mapping regexps in Go's dialect.
+//! Kernel mapping regexps in **Go's dialect**.
+
+mod charset;
+mod engine;
+mod error;
+mod limits;
+mod syntax;
+mod unicode;
+mod unicode_tables;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use error::{ErrorKind, PatternError};
+
+use engine::Engine;
+use syntax::Ast;
+
+/// A mapping regexp, ready to match.
+#[derive(Clone)]
+pub struct Pattern {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    source: String,
+    ast: Ast,
+    engine: Engine,
+}
+
+impl Pattern {
+    /// Parses.
+    pub fn parse(source: &str) -> Result<Pattern, PatternError> {
+        let ast = syntax::parse(source)?;
+        let engine = engine::compile(source, &ast)?;
+        Ok(Pattern { inner: Arc::new(Inner { source: source.to_owned(), ast, engine }) })
+    }
+
+    /// The source.
+    pub fn as_str(&self) -> &str {
+        &self.inner.source
+    }
+
+    /// Whether.
+    pub fn is_match(&self, kernel: &str) -> bool {
+        self.inner.engine.regex.is_match(kernel)
+    }
+
+    /// Where.
+    pub fn find(&self, kernel: &str) -> Option<Range<usize>> {
+        self.inner.engine.regex.find(kernel).map(|found| found.range())
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pattern").field(&self.as_str()).finish()
+    }
+}

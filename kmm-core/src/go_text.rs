@@ -1,0 +1,72 @@
+//! Texts as Go prints them.
+
+mod not_printable;
+
+use self::not_printable::NOT_PRINTABLE;
+
+/// The text in double quotes, as Go's `%q` and `strconv.Quote` print it.
+///
+/// # Example: what is escaped
+///
+/// ```
+/// use kmm_core::go_text::quote;
+///
+/// assert_eq!(quote("é \"x\"\t\u{1}\u{a0}"), r#""é \"x\"\t\x01\u00a0""#);
+/// ```
+pub fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        push_escaped(&mut quoted, c);
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn push_escaped(quoted: &mut String, c: char) {
+    let code = u32::from(c);
+    match c {
+        '"' => quoted.push_str("\\\""),
+        '\\' => quoted.push_str("\\\\"),
+        '\u{7}' => quoted.push_str("\\a"),
+        '\u{8}' => quoted.push_str("\\b"),
+        '\u{c}' => quoted.push_str("\\f"),
+        '\n' => quoted.push_str("\\n"),
+        '\r' => quoted.push_str("\\r"),
+        '\t' => quoted.push_str("\\t"),
+        '\u{b}' => quoted.push_str("\\v"),
+        _ if code < 0x20 || code == 0x7f => quoted.push_str(&format!("\\x{code:02x}")),
+        _ if is_printable(code) => quoted.push(c),
+        _ if code <= 0xffff => quoted.push_str(&format!("\\u{code:04x}")),
+        _ => quoted.push_str(&format!("\\U{code:08x}")),
+    }
+}
+
+fn is_printable(code: u32) -> bool {
+    let after = NOT_PRINTABLE.partition_point(|&(first, _)| first <= code);
+    !after
+        .checked_sub(1)
+        .and_then(|before| NOT_PRINTABLE.get(before))
+        .is_some_and(|&(_, last)| code <= last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_as_go_quotes_them() {
+        for (text, quoted) in [
+            ("", r#""""#),
+            ("5.14.0-427.el9_4.x86_64+rt", r#""5.14.0-427.el9_4.x86_64+rt""#),
+            (r"^.+\.fc37$", r#""^.+\\.fc37$""#),
+            ("a\u{7}\u{8}\u{c}\n\r\t\u{b}", r#""a\a\b\f\n\r\t\v""#),
+            ("\0\u{1f}\u{7f}", r#""\x00\x1f\x7f""#),
+            ("\u{80}\u{ad}\u{200b}\u{feff}", r#""\u0080\u00ad\u200b\ufeff""#),
+            ("\u{fffd}日本", "\"\u{fffd}日本\""),
+            ("\u{e000}\u{10ffff}\u{1f600}", "\"\\ue000\\U0010ffff\u{1f600}\""),
+        ] {
+            assert_eq!(quote(text), quoted);
+        }
+    }
+}
