@@ -40,6 +40,39 @@ pub enum Part {
     Source(Range<usize>),
 }
 
+/// Another place that belongs to a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    /// Which field.
+    pub path: FieldPath,
+    /// Which part of the field.
+    pub part: Part,
+    /// What is there, in a few words.
+    pub message: String,
+}
+
+/// What is fixed about a kind of finding: its code, and what there is to say about it in general.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleText {
+    /// Stable code: `KMM` and four digits.
+    pub code: &'static str,
+    /// Stable name, in words with hyphens.
+    pub name: &'static str,
+    /// What it finds, in one line.
+    pub summary: &'static str,
+    /// The long text of `kmm validate --explain`: what it finds, why it matters, an example, what to do. Markdown.
+    pub explanation: &'static str,
+    /// The worst severity that it reports.
+    pub severity: Severity,
+}
+
+impl RuleText {
+    /// A finding of this kind about the value at `path`, with its worst severity.
+    pub fn finding(&self, path: FieldPath, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(self.code, self.severity, path, message)
+    }
+}
+
 /// One finding.
 ///
 /// # Example: a finding with help
@@ -66,6 +99,8 @@ pub struct Diagnostic {
     pub path: FieldPath,
     /// Which part of the field.
     pub part: Part,
+    /// Other places that belong to it: the first of two duplicates, for one.
+    pub related: Vec<Related>,
     /// What to change, in one line.
     pub help: Option<String>,
     /// The change itself, where one is safe: it alters what the object means only as the help says.
@@ -82,6 +117,7 @@ impl Diagnostic {
             message: message.into(),
             path,
             part: Part::Value,
+            related: Vec::new(),
             help: None,
             fix: None,
         }
@@ -98,6 +134,21 @@ impl Diagnostic {
     #[must_use]
     pub fn at(mut self, part: Part) -> Self {
         self.part = part;
+        self
+    }
+
+    /// This finding, as one of another severity.
+    #[must_use]
+    pub fn as_severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// This finding, with another place that belongs to it.
+    #[must_use]
+    pub fn with_related(mut self, path: FieldPath, part: Part, message: impl Into<String>) -> Self {
+        let message = message.into();
+        self.related.push(Related { path, part, message });
         self
     }
 

@@ -1,5 +1,6 @@
 //! A tree of values with their places.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -67,10 +68,10 @@ impl Mapping {
 
     /// The entries that count: of duplicates, only the last.
     pub fn effective(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().enumerate().filter_map(|(i, entry)| {
-            let shadowed = self.entries[i + 1..].iter().any(|later| later.key == entry.key);
-            (!shadowed).then_some(entry)
-        })
+        let places = self.entries.iter().enumerate();
+        let last: HashMap<&str, usize> = places.map(|(i, entry)| (entry.key.as_str(), i)).collect();
+        let places = self.entries.iter().enumerate();
+        places.filter_map(move |(i, entry)| (last.get(entry.key.as_str()) == Some(&i)).then_some(entry))
     }
 }
 
@@ -78,6 +79,23 @@ impl Node {
     /// A node without a place in a source text.
     pub fn new(value: Value) -> Self {
         Self { value, span: 0..0 }
+    }
+
+    /// Whether both are the same value, wherever they stand; entries are compared in order, duplicates too.
+    pub fn same_value(&self, other: &Node) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Sequence(a), Value::Sequence(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same_value(b))
+            }
+            (Value::Mapping(a), Value::Mapping(b)) => {
+                a.entries.len() == b.entries.len()
+                    && a.entries
+                        .iter()
+                        .zip(&b.entries)
+                        .all(|(a, b)| a.key == b.key && a.value.same_value(&b.value))
+            }
+            (a, b) => a == b,
+        }
     }
 
     /// The value under `key`, where this is a mapping.
