@@ -1,9 +1,13 @@
 //! Kernel mapping regexps in **Go's dialect**.
 
+mod analysis;
 mod charset;
 mod engine;
 mod error;
+mod facts;
 mod limits;
+#[cfg(test)]
+mod oracle;
 mod syntax;
 mod unicode;
 mod unicode_tables;
@@ -12,7 +16,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use analysis::{Covered, Expected, Matcher, Miss, Nothing, Stop, Stuck, Witness, covers};
 pub use error::{ErrorKind, PatternError};
+pub use facts::{OddEscape, escape};
 
 use engine::Engine;
 use syntax::Ast;
@@ -50,6 +56,14 @@ impl Pattern {
     /// Where.
     pub fn find(&self, kernel: &str) -> Option<Range<usize>> {
         self.inner.engine.regex.find(kernel).map(|found| found.range())
+    }
+
+    fn ast(&self) -> &Ast {
+        &self.inner.ast
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.inner.engine
     }
 }
 

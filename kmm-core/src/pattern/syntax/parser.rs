@@ -17,7 +17,7 @@ pub(in crate::pattern) fn parse(source: &str) -> Result<Ast, PatternError> {
     if source.len() > MAX_SOURCE {
         return Err(PatternError::new(ErrorKind::EngineLimit, "", 0..0));
     }
-    let mut parser = Parser {
+    let parser = Parser {
         source,
         pos: 0,
         flags: Flags::default(),
