@@ -75,7 +75,12 @@ fn every_sample_agrees() {
                     found.as_object_mut().unwrap().remove(ours);
                 }
                 let (found, expected) = (condensed(&found), condensed(expected));
-                for field in found.as_object().unwrap().keys().chain(expected.as_object().unwrap().keys()) {
+                for field in found
+                    .as_object()
+                    .unwrap()
+                    .keys()
+                    .chain(expected.as_object().unwrap().keys())
+                {
                     if found.get(field) != expected.get(field) {
                         let (ours, go) = (found.get(field), expected.get(field));
                         wrong.push(format!("sample {number}: {field}: {ours:?}\nbut Go: {go:?}"));

@@ -32,7 +32,9 @@ pub(super) fn merge(
 
     let mut build = container.clone();
     if mapping.dockerfile_config_map.is_some() {
-        build.dockerfile_config_map.clone_from(&mapping.dockerfile_config_map);
+        build
+            .dockerfile_config_map
+            .clone_from(&mapping.dockerfile_config_map);
         origins.add("build.dockerfileConfigMap", Source::Mapping);
     } else {
         origins.add("build.dockerfileConfigMap", Source::Container);
@@ -56,7 +58,11 @@ pub(super) fn merge(
         &container.base_image_registry_tls,
         &mapping.base_image_registry_tls,
     );
-    origins.add_container_only("build.kanikoParams", &container.kaniko_params, &mapping.kaniko_params);
+    origins.add_container_only(
+        "build.kanikoParams",
+        &container.kaniko_params,
+        &mapping.kaniko_params,
+    );
     origins.add_container_only("build.selector", &container.selector, &mapping.selector);
     Some(build)
 }

@@ -21,7 +21,8 @@ use crate::kernel::KernelVersion;
 /// assert_eq!(args, [arg("B", "2"), arg("A", "1"), arg("C", "2")]);
 /// ```
 pub fn overridden(args: &[BuildArg], overrides: &[BuildArg]) -> Vec<BuildArg> {
-    let mut unused: BTreeMap<&str, &BuildArg> = overrides.iter().map(|arg| (arg.name.as_str(), arg)).collect();
+    let mut unused: BTreeMap<&str, &BuildArg> =
+        overrides.iter().map(|arg| (arg.name.as_str(), arg)).collect();
     let by_name = unused.clone();
     let mut result: Vec<BuildArg> = Vec::with_capacity(args.len() + unused.len());
     for arg in args {

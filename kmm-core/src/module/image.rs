@@ -22,5 +22,8 @@ pub(super) fn merge(
         "containerImage",
         if unset { Source::Unset } else { Source::Container },
     );
-    SourcedTemplate::new(FieldPath::of("spec.moduleLoader.container.containerImage"), container)
+    SourcedTemplate::new(
+        FieldPath::of("spec.moduleLoader.container.containerImage"),
+        container,
+    )
 }

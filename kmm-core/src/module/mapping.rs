@@ -6,8 +6,6 @@ use crate::api::ModuleLoaderContainerSpec;
 use crate::api::TlsOptions;
 use crate::path::FieldPath;
 
-use super::Pattern;
-use super::PatternError;
 use super::SourcedTemplate;
 use super::build;
 use super::image;
@@ -17,6 +15,8 @@ use super::origin::Origins;
 use super::registry_tls;
 use super::sign;
 use super::sign::SignTemplates;
+use crate::pattern::Pattern;
+use crate::pattern::PatternError;
 
 /// One kernel mapping: what it matches, and what the Module means where it wins.
 #[derive(Clone, Debug)]

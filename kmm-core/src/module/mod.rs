@@ -21,21 +21,14 @@ mod mapping;
 mod origin;
 mod registry_tls;
 mod sign;
-mod standin;
 mod template;
 mod tolerations;
 
 pub use compiled::Compiled;
 pub use compiled::Loader;
-pub use mapping::Mapping;
 pub use mapping::Mapped;
+pub use mapping::Mapping;
 pub use origin::Origin;
 pub use origin::Source;
 pub use template::SourcedTemplate;
 pub use tolerations::internal_tolerations;
-
-pub(crate) use standin::Pattern;
-pub(crate) use standin::PatternError;
-pub(crate) use standin::Template;
-pub(crate) use standin::TemplateError;
-pub(crate) use standin::Variables;

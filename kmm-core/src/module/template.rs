@@ -1,43 +1,22 @@
 //! A template, and where it stands.
 
 use crate::path::FieldPath;
+use crate::template::Template;
 
-use super::Template;
-use super::TemplateError;
-
-/// A template of the object, parsed, with its place.
-#[derive(Clone, Debug)]
+/// A template of the object, with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourcedTemplate {
-    path: FieldPath,
-    text: String,
-    parsed: Result<Template, TemplateError>,
+    /// The field that it was read from.
+    pub path: FieldPath,
+    /// The template.
+    pub template: Template,
 }
 
 impl SourcedTemplate {
     pub(super) fn new(path: FieldPath, text: &str) -> Self {
         Self {
             path,
-            text: text.to_owned(),
-            parsed: Template::parse(text),
+            template: Template::parse(text),
         }
-    }
-
-    /// The field that it was read from.
-    pub fn path(&self) -> &FieldPath {
-        &self.path
-    }
-
-    /// As it was written.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Parsed, or why it cannot be.
-    ///
-    /// # Errors
-    ///
-    /// When the text is no template.
-    pub fn parsed(&self) -> Result<&Template, &TemplateError> {
-        self.parsed.as_ref()
     }
 }

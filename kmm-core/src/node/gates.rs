@@ -79,7 +79,8 @@ pub(super) fn taints(compiled: &Compiled, node: &NodeFacts) -> Gate {
         .iter()
         .any(|taint| taint.key != "node.kubernetes.io/unschedulable")
     {
-        let summary = "find out what is wrong with the node: Kubernetes removes the taint when it is well again";
+        let summary =
+            "find out what is wrong with the node: Kubernetes removes the taint when it is well again";
         gate = gate.or(summary, Medium::Command, format!("kubectl describe node {name}"));
     }
     gate = gate.or(
@@ -185,7 +186,10 @@ pub(super) fn mapping(
             crate::module::Mapped::Literal => "literal",
             crate::module::Mapped::Regexp => "regexp",
         };
-        let reason = format!("`kernelMappings[{index}]` takes `{}` by its {by}", kernel.matched());
+        let reason = format!(
+            "`kernelMappings[{index}]` takes `{}` by its {by}",
+            kernel.matched()
+        );
         return Gate::new(kind, Status::Pass, reason);
     }
     match outcome {
@@ -195,14 +199,13 @@ pub(super) fn mapping(
             "the Module has no `moduleLoader`: it loads no kernel module anywhere",
         ),
         Err(ResolveError::Regexp {
-            index,
-            regexp,
-            error,
-            ..
+            index, regexp, error, ..
         }) => Gate::new(
             kind,
             Status::Fail,
-            format!("`kernelMappings[{index}]` has a regexp that is refused, which hides those below: {error}"),
+            format!(
+                "`kernelMappings[{index}]` has a regexp that is refused, which hides those below: {error}"
+            ),
         )
         .or(
             "if exactly these characters are meant, as a literal",

@@ -55,13 +55,17 @@ pub(super) fn gate(
         )
     };
     match (of.wanted, of.working) {
-        (Some(_), Some(working)) if is_wanted && working == version => {
-            Gate::new(kind, Status::Pass, format!("the node asks for version `{version}`"))
-        }
+        (Some(_), Some(working)) if is_wanted && working == version => Gate::new(
+            kind,
+            Status::Pass,
+            format!("the node asks for version `{version}`"),
+        ),
         (Some(_), Some(working)) if is_wanted => Gate::new(
             kind,
             Status::Note,
-            format!("an upgrade is under way: the operator takes `{working}` off before it loads `{version}`"),
+            format!(
+                "an upgrade is under way: the operator takes `{working}` off before it loads `{version}`"
+            ),
         ),
         (Some(_), None) if is_wanted && of.ready => Gate::new(
             kind,

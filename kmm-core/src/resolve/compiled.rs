@@ -6,7 +6,7 @@ use crate::module::Compiled;
 use crate::module::Loader;
 use crate::module::Mapping;
 use crate::module::SourcedTemplate;
-use crate::module::Variables;
+use crate::template::Variables;
 
 use super::MappingChoice;
 use super::ModuleName;
@@ -132,17 +132,17 @@ impl<'a> Expansion<'a> {
         })
     }
 
-    fn expand(&self, template: &SourcedTemplate) -> Result<String, ResolveError> {
-        match template.parsed() {
-            Ok(parsed) => Ok(parsed.expand(&self.variables)),
-            Err(error) => Err(ResolveError::Template {
+    fn expand(&self, sourced: &SourcedTemplate) -> Result<String, ResolveError> {
+        let SourcedTemplate { path, template } = sourced;
+        template
+            .expand(&self.variables)
+            .map_err(|error| ResolveError::Template {
                 kernel: self.kernel.matched().to_owned(),
                 stage: self.stage,
                 mapping: self.choice.clone(),
-                path: template.path().clone(),
-                template: template.text().to_owned(),
-                error: error.clone(),
-            }),
-        }
+                path: path.clone(),
+                template: template.source().to_owned(),
+                error,
+            })
     }
 }

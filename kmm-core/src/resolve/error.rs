@@ -6,9 +6,9 @@ use thiserror::Error;
 
 use crate::go_text::quote;
 use crate::kernel::TooFewComponents;
-use crate::module::PatternError;
-use crate::module::TemplateError;
 use crate::path::FieldPath;
+use crate::pattern::PatternError;
+use crate::template::TemplateError;
 
 use super::MappingChoice;
 
@@ -42,7 +42,8 @@ pub enum ResolveError {
     /// No mapping took the kernel before one with a regexp that Go refuses.
     #[error(
         "failed to find mapping for kernel {kernel}: could not match regexp {} against kernel {}: {error}",
-        quote(regexp), quote(kernel)
+        quote(regexp),
+        quote(kernel)
     )]
     Regexp {
         /// The kernel, in matched form.

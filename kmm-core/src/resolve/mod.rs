@@ -16,13 +16,29 @@
 
 mod cache;
 mod compiled;
+mod coverage;
 mod error;
+mod explain;
 mod record;
 mod resolved;
 
 pub use cache::Resolver;
+pub use coverage::Coverage;
+pub use coverage::Fleet;
+pub use coverage::KernelCoverage;
+pub use coverage::MappingCoverage;
+pub use coverage::ModuleCoverage;
+pub use coverage::Reach;
 pub use error::ResolveError;
 pub use error::Stage;
+pub use explain::Explanation;
+pub use explain::LiteralMiss;
+pub use explain::MappingExplanation;
+pub use explain::MappingVerdict;
+pub use explain::RegexpMiss;
+pub use explain::StuckPart;
+pub use explain::TemplateExplanation;
+pub use explain::TemplateStep;
 pub use record::KernelForms;
 pub use record::Record;
 pub use resolved::MappingChoice;

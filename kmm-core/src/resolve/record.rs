@@ -72,10 +72,7 @@ impl Serialize for Record {
             kernel: KernelForms::new(&self.kernel),
             mapping,
             decided: Decided::new(resolved),
-            error: error.map(|error| ErrorFields {
-                code: error.code(),
-                message: error.to_string(),
-            }),
+            error: error.map(ErrorFields::new),
         }
         .serialize(serializer)
     }
@@ -134,10 +131,20 @@ struct Decided<'a> {
     image_repo_secret: Option<&'a LocalObjectReference>,
 }
 
+/// An error, for JSON.
 #[derive(Serialize)]
-struct ErrorFields {
+pub(super) struct ErrorFields {
     code: &'static str,
     message: String,
+}
+
+impl ErrorFields {
+    pub(super) fn new(error: &ResolveError) -> Self {
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+        }
+    }
 }
 
 impl<'a> Decided<'a> {
