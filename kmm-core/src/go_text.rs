@@ -1,4 +1,6 @@
-//! Texts as Go prints them.
+//! Text as Go prints and cuts it: `%q`, `filepath.Clean`, `filepath.Join`.
+//!
+//! The messages and command lines of the Go operator are part of its contract, so they are made the same way here.
 
 mod not_printable;
 
@@ -50,6 +52,57 @@ fn is_printable(code: u32) -> bool {
         .is_some_and(|&(_, last)| code <= last)
 }
 
+/// The shortest path that names the same, as Go's `filepath.Clean` gives it on Linux: by text alone, without links.
+///
+/// # Example: dots go
+///
+/// ```
+/// use kmm_core::go_text::clean_path;
+///
+/// assert_eq!(clean_path("/var/../etc//x/."), "/etc/x");
+/// assert_eq!(clean_path(""), ".");
+/// ```
+pub fn clean_path(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            _ => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    match (rooted, joined.is_empty()) {
+        (true, _) => format!("/{joined}"),
+        (false, true) => ".".to_owned(),
+        (false, false) => joined,
+    }
+}
+
+/// The parts of a path in one, cleaned, as Go's `filepath.Join` gives them on Linux; empty parts do not count.
+///
+/// # Example: the folder of an image as a worker sees it
+///
+/// ```
+/// use kmm_core::go_text::join_path;
+///
+/// assert_eq!(join_path(&["/tmp", "/opt//kmods/../v1/"]), "/tmp/opt/v1");
+/// assert_eq!(join_path(&["/tmp", "../x"]), "/x");
+/// assert_eq!(join_path(&["", ""]), "");
+/// ```
+pub fn join_path(parts: &[&str]) -> String {
+    let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        clean_path(&parts.join("/"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +120,49 @@ mod tests {
             ("\u{e000}\u{10ffff}\u{1f600}", "\"\\ue000\\U0010ffff\u{1f600}\""),
         ] {
             assert_eq!(quote(text), quoted);
+        }
+    }
+
+    #[test]
+    fn clean_path_is_gos() {
+        for (path, clean) in [
+            ("", "."),
+            (".", "."),
+            ("/", "/"),
+            ("//", "/"),
+            ("/..", "/"),
+            ("/../a", "/a"),
+            ("a/..", "."),
+            ("../a/../..", "../.."),
+            ("/a/b/../../..", "/"),
+            ("a//b/./c/", "a/b/c"),
+            ("dev", "dev"),
+            (" /dev", " /dev"),
+        ] {
+            assert_eq!(clean_path(path), clean, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn join_path_is_gos() {
+        for (parts, joined) in [
+            (&["/tmp", "/opt"][..], "/tmp/opt"),
+            (&["/tmp", "opt"], "/tmp/opt"),
+            (&["/tmp", "./opt"], "/tmp/opt"),
+            (&["/tmp", "/opt/."], "/tmp/opt"),
+            (&["/tmp", "/"], "/tmp"),
+            (&["/tmp", ""], "/tmp"),
+            (&["/tmp", "/a b"], "/tmp/a b"),
+            (&["/tmp", "/.."], "/"),
+            (&["/tmp", "/../../.."], "/"),
+            (&["/tmp", "/opt//kmod/../x"], "/tmp/opt/x"),
+            (&["", "/a"], "/a"),
+            (&["a", "..", "..", "b"], "../b"),
+            (&["a/.."], "."),
+            (&["..", ".."], "../.."),
+            (&["//a"], "/a"),
+        ] {
+            assert_eq!(join_path(parts), joined, "{parts:?}");
         }
     }
 }

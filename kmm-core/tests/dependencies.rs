@@ -1,20 +1,44 @@
 //! The core stays lean: who embeds it pays for every crate below it.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "asks cargo what the core depends on")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "asks cargo what the core depends on"
+)]
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
 fn crates(flags: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--package", "kmm-core", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .args([
+            "tree",
+            "--package",
+            "kmm-core",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
         .args(flags)
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let tree = String::from_utf8(output.stdout).unwrap();
-    let names = tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned);
+    let names = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned);
     let crates: BTreeSet<String> = names.filter(|name| !name.is_empty()).collect();
-    assert!(crates.contains("kmm-core") && crates.contains("serde"), "cargo tree printed {tree}");
+    assert!(
+        crates.contains("kmm-core") && crates.contains("serde"),
+        "cargo tree printed {tree}"
+    );
     crates
 }
 

@@ -166,7 +166,10 @@ impl<'a> Target<'a> {
     fn ends_line(&self) -> bool {
         let text = self.source.text;
         let end = self.node.span.end;
-        !self.is_collection() && text.get(end..gap::line_end(text, end)).is_some_and(|rest| rest.trim().is_empty())
+        !self.is_collection()
+            && text
+                .get(end..gap::line_end(text, end))
+                .is_some_and(|rest| rest.trim().is_empty())
     }
 
     /// How far the lines below the value are indented: two further than its key, or as far as it stands.

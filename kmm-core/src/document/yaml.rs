@@ -156,7 +156,9 @@ fn finish(builder: &mut Builder<'_>, span: Range<usize>, out: &mut Collector<'_>
 
 /// Whether a list or mapping in brackets begins at `at`, right behind another one.
 fn is_next_json(text: &str, at: usize) -> bool {
-    let ends = text.get(..at).is_some_and(|front| front.trim_end().ends_with(['}', ']']));
+    let ends = text
+        .get(..at)
+        .is_some_and(|front| front.trim_end().ends_with(['}', ']']));
     ends && text.get(at..).is_some_and(|rest| rest.starts_with(['{', '[']))
 }
 

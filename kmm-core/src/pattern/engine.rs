@@ -36,8 +36,15 @@ pub(super) fn compile(source: &str, ast: &Ast) -> Result<Engine, PatternError> {
         .nfa_size_limit(Some(MAX_PROGRAM))
         .onepass_size_limit(Some(1 << 20))
         .hybrid_cache_capacity(MAX_CACHE);
-    let regex = meta::Builder::new().configure(config).syntax(syntax::Config::new()).build_from_hir(&hir);
-    Ok(Engine { regex: regex.map_err(|_| too_large())?, anchored_start, anchored_end })
+    let regex = meta::Builder::new()
+        .configure(config)
+        .syntax(syntax::Config::new())
+        .build_from_hir(&hir);
+    Ok(Engine {
+        regex: regex.map_err(|_| too_large())?,
+        anchored_start,
+        anchored_end,
+    })
 }
 
 /// The tree as `regex_syntax` has it; `None` if it is too large or too deep.
@@ -56,7 +63,10 @@ fn hir(ast: &Ast) -> Option<Hir> {
                 Kind::Look(look) => (Hir::look(hir_look(*look)), 1),
                 Kind::Literal { .. } | Kind::Dot { .. } | Kind::Class(_) => {
                     let set = ast.node(id).char_set()?;
-                    let class: Vec<_> = set.char_ranges().map(|(lo, hi)| ClassUnicodeRange::new(lo, hi)).collect();
+                    let class: Vec<_> = set
+                        .char_ranges()
+                        .map(|(lo, hi)| ClassUnicodeRange::new(lo, hi))
+                        .collect();
                     ranges += class.len();
                     if ranges > MAX_RANGES {
                         return None;
@@ -77,7 +87,12 @@ fn hir(ast: &Ast) -> Option<Hir> {
             Step::Leave(id) => match ast.kind(id) {
                 Kind::Repeat { min, max, greedy, .. } => {
                     let (sub, levels) = done.pop()?;
-                    let repetition = Repetition { min: *min, max: *max, greedy: *greedy, sub: Box::new(sub) };
+                    let repetition = Repetition {
+                        min: *min,
+                        max: *max,
+                        greedy: *greedy,
+                        sub: Box::new(sub),
+                    };
                     (Hir::repetition(repetition), levels + 1)
                 }
                 Kind::Concat(subs) | Kind::Alternate(subs) => {
@@ -85,7 +100,14 @@ fn hir(ast: &Ast) -> Option<Hir> {
                     let levels = parts.iter().map(|&(_, levels)| levels).max()? + 1;
                     let parts = parts.into_iter().map(|(part, _)| part).collect();
                     let concat = matches!(ast.kind(id), Kind::Concat(_));
-                    (if concat { Hir::concat(parts) } else { Hir::alternation(parts) }, levels)
+                    (
+                        if concat {
+                            Hir::concat(parts)
+                        } else {
+                            Hir::alternation(parts)
+                        },
+                        levels,
+                    )
                 }
                 _ => return None,
             },

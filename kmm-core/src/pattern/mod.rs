@@ -40,7 +40,13 @@ impl Pattern {
     pub fn parse(source: &str) -> Result<Pattern, PatternError> {
         let ast = syntax::parse(source)?;
         let engine = engine::compile(source, &ast)?;
-        Ok(Pattern { inner: Arc::new(Inner { source: source.to_owned(), ast, engine }) })
+        Ok(Pattern {
+            inner: Arc::new(Inner {
+                source: source.to_owned(),
+                ast,
+                engine,
+            }),
+        })
     }
 
     /// The source.

@@ -3,6 +3,7 @@
 //! One rule stands in one file. A [`Rule`] is data plus a function from a [`Subject`] to findings; there is no state,
 //! so a caller can add rules of its own beside [`rules`].
 
+pub mod admission;
 mod rule;
 mod subject;
 

@@ -58,22 +58,46 @@ fn strings_keep_their_quotes_or_get_them() {
     check("a: 'x'\n", &[set("a", "it's")], "a: 'it''s'\n");
     check("a: \"x\"\n", &[set("a", "y\n")], "a: \"y\\n\"\n");
     check("a: x\n", &[set("a", "y\nz\n")], "a: |\n  y\n  z\n");
-    check("a: |\n    x\nb: 1\n", &[set("a", "y\nz")], "a: |-\n    y\n    z\nb: 1\n");
+    check(
+        "a: |\n    x\nb: 1\n",
+        &[set("a", "y\nz")],
+        "a: |-\n    y\n    z\nb: 1\n",
+    );
     check("a:\nb: 1\n", &[set("a", "x")], "a: x\nb: 1\n");
-    check("a:\n  b: 1 # gone\nc: 1\n", &[set("a", "x")], "a: x # gone\nc: 1\n");
-    check("a: [b, {c: d}]\n", &[set("a[1].c", "e, f")], "a: [b, {c: \"e, f\"}]\n");
+    check(
+        "a:\n  b: 1 # gone\nc: 1\n",
+        &[set("a", "x")],
+        "a: x # gone\nc: 1\n",
+    );
+    check(
+        "a: [b, {c: d}]\n",
+        &[set("a[1].c", "e, f")],
+        "a: [b, {c: \"e, f\"}]\n",
+    );
     check("{\"a\": 1}\n", &[set("a", "é\u{7}")], "{\"a\": \"é\\u0007\"}\n");
     check("- x\n", &[set("[0]", "- y")], "- \"- y\"\n");
 }
 
 #[test]
 fn lists_keep_their_form() {
-    check("a:\n- x # c\n- 'y'\n", &[strings("a", &["x", "z"])], "a:\n- x # c\n- 'z'\n");
-    check("a:\n  - x\nb: 1\n", &[strings("a", &["x", "5"])], "a:\n  - x\n  - \"5\"\nb: 1\n");
+    check(
+        "a:\n- x # c\n- 'y'\n",
+        &[strings("a", &["x", "z"])],
+        "a:\n- x # c\n- 'z'\n",
+    );
+    check(
+        "a:\n  - x\nb: 1\n",
+        &[strings("a", &["x", "5"])],
+        "a:\n  - x\n  - \"5\"\nb: 1\n",
+    );
     check("a: [x]\n", &[strings("a", &["x", "w"])], "a: [x, w]\n");
     check("a: x\n", &[strings("a", &["x", "w"])], "a:\n  - x\n  - w\n");
     check("a:\n- x\nb: 1\n", &[strings("a", &[])], "a: []\nb: 1\n");
-    check("{\"a\": \"x\"}", &[strings("a", &["x", "y"])], "{\"a\": [\"x\", \"y\"]}");
+    check(
+        "{\"a\": \"x\"}",
+        &[strings("a", &["x", "y"])],
+        "{\"a\": [\"x\", \"y\"]}",
+    );
 }
 
 #[test]
@@ -93,7 +117,11 @@ fn keys_are_renamed() {
 #[test]
 fn removal_takes_whole_lines_and_separators() {
     check("a: 1\nb: 2 # c\nc: 3\n", &[remove("b")], "a: 1\nc: 3\n");
-    check("a: 1\nb:\n  x: 2\n  y: |\n    t\n\nc: 3\n", &[remove("b")], "a: 1\n\nc: 3\n");
+    check(
+        "a: 1\nb:\n  x: 2\n  y: |\n    t\n\nc: 3\n",
+        &[remove("b")],
+        "a: 1\n\nc: 3\n",
+    );
     check("a:\n- x # 1\n- y # 2\n", &[remove("a[0]")], "a:\n- y # 2\n");
     check("a:\n- x: 1\n  w: 2\n", &[remove("a[0].x")], "a:\n- w: 2\n");
     check("a:\n- x: 1\n  w: 2\n", &[remove("a[0].w")], "a:\n- x: 1\n");
@@ -103,8 +131,16 @@ fn removal_takes_whole_lines_and_separators() {
     check("a: [x, y, z]\n", &[remove("a[0]"), remove("a[1]")], "a: [z]\n");
     check("a: [x, y, z]\n", &[remove("a[1]"), remove("a[2]")], "a: [x]\n");
     check("a: [x, y]\n", &[remove("a[0]"), remove("a[1]")], "a: []\n");
-    check("{\n  \"a\": 1,\n  \"b\": 2\n}\n", &[remove("b")], "{\n  \"a\": 1\n}\n");
-    check("{\n  \"a\": 1,\n  \"b\": 2\n}\n", &[remove("a")], "{\n  \"b\": 2\n}\n");
+    check(
+        "{\n  \"a\": 1,\n  \"b\": 2\n}\n",
+        &[remove("b")],
+        "{\n  \"a\": 1\n}\n",
+    );
+    check(
+        "{\n  \"a\": 1,\n  \"b\": 2\n}\n",
+        &[remove("a")],
+        "{\n  \"b\": 2\n}\n",
+    );
     check("a: 1\r\nb: 2\r\n", &[remove("a")], "b: 2\r\n");
     check("a: 1\n", &[remove("a")], "{}\n");
     check("a: 1\nb: 2", &[remove("b")], "a: 1\n");
@@ -122,14 +158,21 @@ fn bytes_of_strings_are_replaced_in_every_style() {
     );
     check(
         dockerfile,
-        &[within("data.f", 0..0, "ARG A\n"), within("data.f", value.len() - 1..value.len() - 1, " 1")],
+        &[
+            within("data.f", 0..0, "ARG A\n"),
+            within("data.f", value.len() - 1..value.len() - 1, " 1"),
+        ],
         "data:\n  f: |\n    ARG A\n    # c\n    COPY a /opt/$ {V}/\n\n    RUN depmod 1\n",
     );
     check("a: b.c # x\n", &[within("a", 1..2, "\\.")], "a: b\\.c # x\n");
     check("a: b.c # x\n", &[within("a", 1..2, ": ")], "a: \"b: c\" # x\n");
     check("a: 'b.c'\n", &[within("a", 1..2, "'")], "a: 'b''c'\n");
     check("a: \"b\\tc\"\n", &[within("a", 1..2, "\"")], "a: \"b\\\"c\"\n");
-    check("a: >-\n  b c\n  d\n", &[within("a", 4..5, "e")], "a: >-\n  b c\n  e\n");
+    check(
+        "a: >-\n  b c\n  d\n",
+        &[within("a", 4..5, "e")],
+        "a: >-\n  b c\n  e\n",
+    );
     assert!(matches!(
         apply("a: é\n", &[within("a", 1..2, "x")]),
         Err(EditError::NotWithin { .. })
@@ -138,12 +181,24 @@ fn bytes_of_strings_are_replaced_in_every_style() {
 
 #[test]
 fn what_cannot_be_done_is_refused_as_a_whole() {
-    assert!(matches!(apply("a: 1\n", &[set("b", "x")]), Err(EditError::Missing(_))));
+    assert!(matches!(
+        apply("a: 1\n", &[set("b", "x")]),
+        Err(EditError::Missing(_))
+    ));
     let aliased = "a: &x {k: v}\nb: *x\nc:\n  <<: *x\n";
-    assert!(matches!(apply(aliased, &[set("b.k", "x")]), Err(EditError::Aliased(_))));
-    assert!(matches!(apply(aliased, &[set("c.k", "x")]), Err(EditError::Aliased(_))));
+    assert!(matches!(
+        apply(aliased, &[set("b.k", "x")]),
+        Err(EditError::Aliased(_))
+    ));
+    assert!(matches!(
+        apply(aliased, &[set("c.k", "x")]),
+        Err(EditError::Aliased(_))
+    ));
     assert_eq!(apply(aliased, &[set("a.k", "x")]), Err(EditError::Layout));
-    assert_eq!(apply(aliased, &[set("b", "x")]).as_deref(), Ok("a: &x {k: v}\nb: x\nc:\n  <<: *x\n"));
+    assert_eq!(
+        apply(aliased, &[set("b", "x")]).as_deref(),
+        Ok("a: &x {k: v}\nb: x\nc:\n  <<: *x\n")
+    );
     assert!(matches!(
         apply("a: 1\n", &[set("a", "x"), set("a", "y")]),
         Err(EditError::Conflict(_))
@@ -160,7 +215,12 @@ fn several_documents_are_edited_at_once() {
     let text = "a: 1\n---\nkind: List\nitems:\n- a: 1\n";
     let stream = read(text, &Limits::default());
     let mut editor = stream.editor(text);
-    editor.add(1, &FieldPath::of("items[0]"), &[set("a", "y")]).unwrap();
+    editor
+        .add(1, &FieldPath::of("items[0]"), &[set("a", "y")])
+        .unwrap();
     editor.add(0, &FieldPath::root(), &[set("a", "x")]).unwrap();
-    assert_eq!(editor.finish().unwrap(), "a: x\n---\nkind: List\nitems:\n- a: \"y\"\n");
+    assert_eq!(
+        editor.finish().unwrap(),
+        "a: x\n---\nkind: List\nitems:\n- a: \"y\"\n"
+    );
 }

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 #[test]
 fn hostile_texts_are_refused_or_read() {
     let n = 100_000;
-    let anchors = (0..n / 10).map(|i| format!("k{i}: &a{i} v\n")).collect::<String>();
+    let anchors = (0..n / 10)
+        .map(|i| format!("k{i}: &a{i} v\n"))
+        .collect::<String>();
     let keys = (0..n).map(|i| format!("k{i}: v\n")).collect::<String>();
     let mut bomb = "a0: &a0 [x, x]\n".to_owned();
     for i in 1..60 {
@@ -43,10 +45,18 @@ fn hostile_texts_are_refused_or_read() {
     for (text, code) in texts {
         let stream = read(&text, &Limits::default());
         let start = &text[..text.len().min(40)];
-        assert_eq!(stream.findings.first().map(|found| found.diagnostic.code), code, "{start}");
+        assert_eq!(
+            stream.findings.first().map(|found| found.diagnostic.code),
+            code,
+            "{start}"
+        );
         assert!(stream.findings.len() <= Limits::default().findings);
         for document in stream.documents.iter().take(3) {
-            let _ = (document.root.to_json(), format!("{:?}", document.root).len(), document.clone());
+            let _ = (
+                document.root.to_json(),
+                format!("{:?}", document.root).len(),
+                document.clone(),
+            );
             if let Some(mapping) = document.root.as_mapping() {
                 let _ = mapping.effective().count();
             }
@@ -63,9 +73,54 @@ fn text_repeated_by_aliases_is_bounded_too() {
 
 fn yaml_like() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "a", "b", "kind", "apiVersion", ": ", ":", "\n", "\n  ", "\n    ", "- ", "-", "? ", "[", "]", "{", "}", ",", "'", "\"",
-        "|", ">", "|-\n", ">+2\n", "#", " # c", "&x ", "*x", "!!str ", "!t ", "<<", "---\n", "...\n", "\t", "\r\n", "\\", "\\n",
-        "\\u00e9", "ä", "😀", "\u{feff}", "\u{85}", "5.10", "yes", "~", "%YAML 1.1\n", " ", "@", "`",
+        "a",
+        "b",
+        "kind",
+        "apiVersion",
+        ": ",
+        ":",
+        "\n",
+        "\n  ",
+        "\n    ",
+        "- ",
+        "-",
+        "? ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "'",
+        "\"",
+        "|",
+        ">",
+        "|-\n",
+        ">+2\n",
+        "#",
+        " # c",
+        "&x ",
+        "*x",
+        "!!str ",
+        "!t ",
+        "<<",
+        "---\n",
+        "...\n",
+        "\t",
+        "\r\n",
+        "\\",
+        "\\n",
+        "\\u00e9",
+        "ä",
+        "😀",
+        "\u{feff}",
+        "\u{85}",
+        "5.10",
+        "yes",
+        "~",
+        "%YAML 1.1\n",
+        " ",
+        "@",
+        "`",
     ]);
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
@@ -79,9 +134,17 @@ fn total(text: &str) {
         assert!(text.get(range.clone()).is_some(), "{text:?} {range:?}");
     }
     for document in &stream.documents {
-        assert!(text.get(document.span.clone()).is_some(), "{text:?} {:?}", document.span);
+        assert!(
+            text.get(document.span.clone()).is_some(),
+            "{text:?} {:?}",
+            document.span
+        );
         crate::random::each(&document.root, &mut |path, node| {
-            assert!(text.get(node.span.clone()).is_some(), "{text:?} {path} {:?}", node.span);
+            assert!(
+                text.get(node.span.clone()).is_some(),
+                "{text:?} {path} {:?}",
+                node.span
+            );
             for part in [Part::Value, Part::Key, Part::Within(0..1), Part::Within(1..9)] {
                 let range = document.locate(path, &part, text);
                 assert!(text.get(range).is_some());

@@ -13,7 +13,11 @@ fn locate(text: &str, path: &str, part: &Part) -> Range<usize> {
 /// Every character of `value`, which stands at `a`, is found where `shown` says; `_` shows whitespace.
 fn within(text: &str, value: &str, needle: &str, expected: &str) {
     let stream = read(text, &Limits::default());
-    assert_eq!(stream.documents[0].root.get("a").unwrap().as_str(), Some(value), "{text:?}");
+    assert_eq!(
+        stream.documents[0].root.get("a").unwrap().as_str(),
+        Some(value),
+        "{text:?}"
+    );
     let start = value.find(needle).unwrap();
     let found = locate(text, "a", &Part::Within(start..start + needle.len()));
     assert_eq!(&text[found], expected, "{text:?}");
@@ -29,14 +33,49 @@ fn bytes_of_strings_in_every_style() {
     within("a: \"x\\ty\\u00e9z\"\n", "x\tyéz", "yé", "y\\u00e9");
     within("a: \"x\\\n   y\"\n", "xy", "y", "y");
     within("a: \"\\ud83d\\ude00!\"\n", "😀!", "😀", "\\ud83d\\ude00");
-    within("a: |\n  one\n    two\n\n  three\n", "one\n  two\n\nthree\n", "two", "two");
-    within("a: |\n  one\n    two\n\n  three\n", "one\n  two\n\nthree\n", "  two", "  two");
-    within("a: |\n  one\n    two\n\n  three\n", "one\n  two\n\nthree\n", "three", "three");
-    within("a: |+\r\n    one\r\n    two\r\n\r\nb: 1\r\n", "one\ntwo\n\n", "two", "two");
+    within(
+        "a: |\n  one\n    two\n\n  three\n",
+        "one\n  two\n\nthree\n",
+        "two",
+        "two",
+    );
+    within(
+        "a: |\n  one\n    two\n\n  three\n",
+        "one\n  two\n\nthree\n",
+        "  two",
+        "  two",
+    );
+    within(
+        "a: |\n  one\n    two\n\n  three\n",
+        "one\n  two\n\nthree\n",
+        "three",
+        "three",
+    );
+    within(
+        "a: |+\r\n    one\r\n    two\r\n\r\nb: 1\r\n",
+        "one\ntwo\n\n",
+        "two",
+        "two",
+    );
     within("a: |2-\n    x\n   y\n", "  x\n y", " y", " y");
-    within("a: >-\n  one\n  two\n\n  three\n    more\n  end\n", "one two\nthree\n  more\nend", "more", "more");
-    within("a: >-\n  one\n  two\n\n  three\n    more\n  end\n", "one two\nthree\n  more\nend", "end", "end");
-    within("a: # c |\n  &x !!str |  # d\n  text here\n", "text here\n", "here", "here");
+    within(
+        "a: >-\n  one\n  two\n\n  three\n    more\n  end\n",
+        "one two\nthree\n  more\nend",
+        "more",
+        "more",
+    );
+    within(
+        "a: >-\n  one\n  two\n\n  three\n    more\n  end\n",
+        "one two\nthree\n  more\nend",
+        "end",
+        "end",
+    );
+    within(
+        "a: # c |\n  &x !!str |  # d\n  text here\n",
+        "text here\n",
+        "here",
+        "here",
+    );
 }
 
 #[test]

@@ -81,7 +81,11 @@ struct Layout {
 
 impl Layout {
     fn pick(&mut self, of: u8) -> u8 {
-        let choice = self.choices.get(self.at % self.choices.len().max(1)).copied().unwrap_or(0);
+        let choice = self
+            .choices
+            .get(self.at % self.choices.len().max(1))
+            .copied()
+            .unwrap_or(0);
         self.at += 1;
         choice % of
     }
@@ -98,11 +102,17 @@ impl Layout {
         let Json::String(text) = value else {
             return value.to_string();
         };
-        let printable = text.chars().all(|c| (' '..='~').contains(&c) || c.is_alphanumeric());
+        let printable = text
+            .chars()
+            .all(|c| (' '..='~').contains(&c) || c.is_alphanumeric());
         match self.pick(4) {
             0 if text.len() > 1 && text.chars().all(|c| ('g'..'m').contains(&c)) => text.clone(),
             1 if printable => format!("'{}'", text.replace('\'', "''")),
-            2 if !flow && !key && !text.is_empty() && text.chars().all(|c| c != '\n' && (' '..='~').contains(&c)) => {
+            2 if !flow
+                && !key
+                && !text.is_empty()
+                && text.chars().all(|c| c != '\n' && (' '..='~').contains(&c)) =>
+            {
                 let pad = " ".repeat(indent);
                 if text.trim().is_empty() {
                     return serde_json::to_string(text).unwrap();
@@ -122,7 +132,10 @@ impl Layout {
                         self.comments += 1;
                         out.push_str(&format!("\n{pad}# c{}", self.comments));
                     }
-                    out.push_str(&format!("\n{pad}{}:", self.scalar(&json!(key), indent, false, true)));
+                    out.push_str(&format!(
+                        "\n{pad}{}:",
+                        self.scalar(&json!(key), indent, false, true)
+                    ));
                     self.block(value, indent + 2, out);
                 }
             }
@@ -134,7 +147,11 @@ impl Layout {
             }
             value => {
                 let text = self.flow(value, indent);
-                let comment = if text.starts_with('|') { String::new() } else { self.comment() };
+                let comment = if text.starts_with('|') {
+                    String::new()
+                } else {
+                    self.comment()
+                };
                 out.push_str(&format!(" {text}{comment}"));
             }
         }
@@ -145,7 +162,13 @@ impl Layout {
             Json::Object(map) => {
                 let entries: Vec<String> = map
                     .iter()
-                    .map(|(key, value)| format!("{}: {}", self.scalar(&json!(key), 0, true, true), self.inner(value)))
+                    .map(|(key, value)| {
+                        format!(
+                            "{}: {}",
+                            self.scalar(&json!(key), 0, true, true),
+                            self.inner(value)
+                        )
+                    })
                     .collect();
                 format!("{{{}}}", entries.join(", "))
             }
@@ -186,7 +209,8 @@ fn tree() -> impl Strategy<Value = Json> {
         "[g-l]{1,5}",
         "[ -~]{0,12}",
         "[a-c\n '\"\\\\é😀#:-]{0,12}",
-        prop::sample::select(vec!["yes", "5.10", "~", "0x1F", "a: b", "x\ny\n", "\u{7f}"]).prop_map(str::to_owned),
+        prop::sample::select(vec!["yes", "5.10", "~", "0x1F", "a: b", "x\ny\n", "\u{7f}"])
+            .prop_map(str::to_owned),
     ];
     let leaf = prop_oneof![
         Just(Json::Null),
@@ -198,10 +222,12 @@ fn tree() -> impl Strategy<Value = Json> {
         let key = "[g-l.5 ]{1,4}";
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
-            prop::collection::btree_map(key, inner, 0..4).prop_map(|map| Json::Object(map.into_iter().collect())),
+            prop::collection::btree_map(key, inner, 0..4)
+                .prop_map(|map| Json::Object(map.into_iter().collect())),
         ]
     });
-    prop::collection::btree_map("[g-l]{1,4}", node, 1..4).prop_map(|map| Json::Object(map.into_iter().collect()))
+    prop::collection::btree_map("[g-l]{1,4}", node, 1..4)
+        .prop_map(|map| Json::Object(map.into_iter().collect()))
 }
 
 fn written(tree: &Json, choices: Vec<u8>) -> (String, usize) {

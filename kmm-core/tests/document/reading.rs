@@ -58,12 +58,22 @@ fn a_missing_separator_is_one_finding_with_a_fix() {
     assert_eq!(codes(&stream), ["KMM0003"]);
     let found = &stream.findings[0];
     assert_eq!(found.document, Some(1));
-    let kinds: Vec<_> = stream.objects().map(|object| (object.kind, object.name)).collect();
+    let kinds: Vec<_> = stream
+        .objects()
+        .map(|object| (object.kind, object.name))
+        .collect();
     assert_eq!(kinds, [("Module", Some("m")), ("ConfigMap", Some("c"))]);
-    assert_eq!(&text[stream.documents[0].root.span.clone()], &text[8..text.find("\n\n").unwrap()]);
+    assert_eq!(
+        &text[stream.documents[0].root.span.clone()],
+        &text[8..text.find("\n\n").unwrap()]
+    );
     let mut editor = stream.editor(text);
     editor
-        .add(1, &Default::default(), &found.diagnostic.fix.as_ref().unwrap().edits)
+        .add(
+            1,
+            &Default::default(),
+            &found.diagnostic.fix.as_ref().unwrap().edits,
+        )
         .unwrap();
     let fixed = editor.finish().unwrap();
     assert!(fixed.contains("\n\n---\n# second\n# object\napiVersion: v1\n"));
@@ -80,8 +90,14 @@ fn a_broken_second_object_leaves_the_first() {
     assert_eq!(codes(&stream), ["KMM0003", "KMM0001"]);
     assert_eq!(stream.findings[0].document, None);
     let syntax = &stream.findings[1].diagnostic;
-    let Part::Source(range) = &syntax.part else { panic!() };
-    assert!(text[range.start..].starts_with("as builder"), "{:?}", &text[range.start..]);
+    let Part::Source(range) = &syntax.part else {
+        panic!()
+    };
+    assert!(
+        text[range.start..].starts_with("as builder"),
+        "{:?}",
+        &text[range.start..]
+    );
     assert!(syntax.help.as_ref().unwrap().contains("indent this line"));
     let kinds: Vec<_> = stream.objects().map(|object| object.kind).collect();
     assert_eq!(kinds, ["Module", "Node"]);
@@ -97,7 +113,10 @@ fn one_object_with_a_key_twice_is_no_missing_separator() {
     assert_eq!(nested.part, Part::Source(53..54));
     assert_eq!(nested.related[0].part, Part::Source(39..40));
     assert_eq!(stream.documents.len(), 1);
-    assert_eq!(stream.documents[0].root.to_json()["spec"], json!({"a": 4, "b": 2}));
+    assert_eq!(
+        stream.documents[0].root.to_json()["spec"],
+        json!({"a": 4, "b": 2})
+    );
 }
 
 #[test]
@@ -149,7 +168,10 @@ fn objects_are_the_items_of_lists_too() {
     assert_eq!((objects[0].name, objects[0].namespace), (Some("m"), Some("ns")));
     let unnamed = stream.unnamed();
     assert_eq!(unnamed.len(), 1);
-    assert_eq!((unnamed[0].document, unnamed[0].diagnostic.code), (Some(1), "KMM0012"));
+    assert_eq!(
+        (unnamed[0].document, unnamed[0].diagnostic.code),
+        (Some(1), "KMM0012")
+    );
 }
 
 #[test]
@@ -157,7 +179,12 @@ fn a_number_keeps_its_text() {
     let text = "a:\n  - literal: 5.10 # x\n  - 0x1F\nb:\n";
     let stream = stream(text);
     let root = &stream.documents[0].root;
-    let span = |path: &str| root.at(&kmm_core::path::FieldPath::of(path)).unwrap().span.clone();
+    let span = |path: &str| {
+        root.at(&kmm_core::path::FieldPath::of(path))
+            .unwrap()
+            .span
+            .clone()
+    };
     assert_eq!(&text[span("a[0].literal")], "5.10");
     assert_eq!(&text[span("a[1]")], "0x1F");
     assert_eq!(&text[span("a")], "- literal: 5.10 # x\n  - 0x1F");
@@ -170,7 +197,10 @@ fn json_that_is_no_yaml_is_read_without_places() {
     let text = format!("{{\"a\": \"\u{7f}\", \"{}\": 1}}", "k".repeat(5000));
     let stream = stream(&text);
     assert!(stream.findings.is_empty());
-    assert_eq!(stream.documents[0].root.get("a").unwrap().as_str(), Some("\u{7f}"));
+    assert_eq!(
+        stream.documents[0].root.get("a").unwrap().as_str(),
+        Some("\u{7f}")
+    );
     let edit = kmm_core::diag::Edit::Remove {
         path: kmm_core::path::FieldPath::of("a"),
     };

@@ -21,7 +21,14 @@ pub(super) struct Closure {
 impl Closure {
     pub(super) fn new(program: &Program) -> Closure {
         let marks = vec![0; program.insts.len()];
-        Closure { marks, round: 0, waiting: Vec::new(), chars: Vec::new(), accepts: false, work: 0 }
+        Closure {
+            marks,
+            round: 0,
+            waiting: Vec::new(),
+            chars: Vec::new(),
+            accepts: false,
+            work: 0,
+        }
     }
 
     /// Reaches from `from` between two sides, leaving out what leads nowhere.

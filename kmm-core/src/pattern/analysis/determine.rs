@@ -69,7 +69,8 @@ impl Automaton {
             return known;
         }
         let (pcs, before) = &self.states[id as usize];
-        self.closure.run(&self.program, &self.live, pcs, *before, Side::Edge);
+        self.closure
+            .run(&self.program, &self.live, pcs, *before, Side::Edge);
         self.accepts[id as usize] = Some(self.closure.accepts);
         self.closure.accepts
     }

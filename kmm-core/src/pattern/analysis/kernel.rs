@@ -12,7 +12,8 @@ pub(super) const ALPHABET: u128 = ((1 << 0x7F) - (1 << 0x21)) & !(1 << b'/');
 pub(super) const WORD: u128 = bits(b'0', b'9') | bits(b'A', b'Z') | bits(b'a', b'z') | 1 << b'_';
 
 /// What kernel releases mostly look like; examples come from here where they can.
-pub(super) const SHAPE: &str = r"^[1-9][0-9]?\.[0-9]{1,3}\.[0-9]{1,3}(?:[-.+_~][0-9A-Za-z._+~-]*[0-9A-Za-z])?$";
+pub(super) const SHAPE: &str =
+    r"^[1-9][0-9]?\.[0-9]{1,3}\.[0-9]{1,3}(?:[-.+_~][0-9A-Za-z._+~-]*[0-9A-Za-z])?$";
 
 const fn bits(from: u8, to: u8) -> u128 {
     (1 << (to + 1)) - (1 << from)
@@ -42,7 +43,9 @@ impl Symbols {
         }
         let mut bytes: Vec<(usize, u8)> = classes.iter().map(|&class| most_believable(class)).collect();
         bytes.sort_unstable();
-        Symbols { bytes: bytes.into_iter().map(|(_, byte)| byte).collect() }
+        Symbols {
+            bytes: bytes.into_iter().map(|(_, byte)| byte).collect(),
+        }
     }
 }
 
@@ -101,7 +104,11 @@ mod tests {
         let has = |byte: u8| ALPHABET >> byte & 1 == 1;
         for byte in 0..=127 {
             assert_eq!(has(byte), byte.is_ascii_graphic() && byte != b'/', "{byte}");
-            assert_eq!(WORD >> byte & 1 == 1, byte.is_ascii_alphanumeric() || byte == b'_', "{byte}");
+            assert_eq!(
+                WORD >> byte & 1 == 1,
+                byte.is_ascii_alphanumeric() || byte == b'_',
+                "{byte}"
+            );
         }
     }
 

@@ -45,7 +45,9 @@ impl Live {
         for (pc, inst) in program.insts.iter().enumerate() {
             match inst {
                 Inst::Char { next, .. } | Inst::Look { next, .. } => before[*next as usize].push(pc as Pc),
-                Inst::Split(entries) => entries.iter().for_each(|&next| before[next as usize].push(pc as Pc)),
+                Inst::Split(entries) => entries
+                    .iter()
+                    .for_each(|&next| before[next as usize].push(pc as Pc)),
                 Inst::Final => {
                     masks[pc] = if whole { column(Side::Edge) } else { u16::MAX };
                     queue.push(pc);

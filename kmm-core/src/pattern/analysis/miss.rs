@@ -81,7 +81,16 @@ impl Pattern {
         };
         let live = Live::new(&program, Alphabet::Text, false);
         let marks = vec![0; program.insts.len()];
-        let attempts = Attempts { pattern: self, program, live, marks, round: 0, work: 0, best: None, stuck: None };
+        let attempts = Attempts {
+            pattern: self,
+            program,
+            live,
+            marks,
+            round: 0,
+            work: 0,
+            best: None,
+            stuck: None,
+        };
         attempts.run(kernel).map_or(Miss::CannotTell, Miss::Stopped)
     }
 }
@@ -122,10 +131,21 @@ impl Attempts<'_> {
         let expected = self.expected(&threads, before);
         let stuck = self.stuck.map(|(_, at, node)| {
             let node = self.pattern.ast().node(node);
-            let set = node.char_set().map(|set| CharSet::clone(&set)).unwrap_or_default();
-            Stuck { at, pattern: node.span(), expected: Expected { set, end: false } }
+            let set = node
+                .char_set()
+                .map(|set| CharSet::clone(&set))
+                .unwrap_or_default();
+            Stuck {
+                at,
+                pattern: node.span(),
+                expected: Expected { set, end: false },
+            }
         });
-        Some(Stop { matched, expected, stuck })
+        Some(Stop {
+            matched,
+            expected,
+            stuck,
+        })
     }
 
     fn attempt(&mut self, kernel: &str, start: usize, mut before: Side) {
@@ -137,7 +157,10 @@ impl Attempts<'_> {
             if threads.is_empty() || self.work > BUDGET {
                 return;
             }
-            let longer = self.best.as_ref().is_none_or(|(range, ..)| range.len() < at - start);
+            let longer = self
+                .best
+                .as_ref()
+                .is_none_or(|(range, ..)| range.len() < at - start);
             if longer {
                 self.best = Some((start..at, threads.clone(), before));
             }
@@ -153,7 +176,14 @@ impl Attempts<'_> {
     }
 
     /// The threads after `c`, which stands at `at`; best ones first. Notes what was not satisfied.
-    fn closure(&mut self, from: &[Thread], before: Side, after: Side, at: usize, c: Option<char>) -> Vec<Thread> {
+    fn closure(
+        &mut self,
+        from: &[Thread],
+        before: Side,
+        after: Side,
+        at: usize,
+        c: Option<char>,
+    ) -> Vec<Thread> {
         self.round += 1;
         let mut next: Vec<Thread> = Vec::new();
         let mut waiting: Vec<Thread> = Vec::new();
@@ -168,9 +198,15 @@ impl Attempts<'_> {
                 match &self.program.insts[pc as usize] {
                     Inst::Split(entries) => waiting.extend(entries.iter().rev().map(|&entry| (entry, score))),
                     Inst::Final => {}
-                    Inst::Look { look, next, .. } if holds(*look, before, after) => waiting.push((*next, score)),
+                    Inst::Look { look, next, .. } if holds(*look, before, after) => {
+                        waiting.push((*next, score))
+                    }
                     Inst::Look { node, .. } => note(&mut self.stuck, (score, at, *node)),
-                    Inst::Char { set, next: target, node } => {
+                    Inst::Char {
+                        set,
+                        next: target,
+                        node,
+                    } => {
                         let set = &self.program.sets[*set as usize];
                         if c.is_some_and(|c| set.set.contains(c as u32)) {
                             let spelled = set.kernel.count_ones() <= 2;
@@ -208,7 +244,10 @@ impl Attempts<'_> {
             }
         }
         closure.run(&self.program, &self.live, &pcs, before, Side::Edge);
-        Expected { set: CharSet::from_ranges(ranges), end: closure.accepts }
+        Expected {
+            set: CharSet::from_ranges(ranges),
+            end: closure.accepts,
+        }
     }
 }
 

@@ -102,7 +102,9 @@ pub fn covers(earlier: &[Matcher<'_>], later: Matcher<'_>) -> Covered {
         return if earlier.iter().any(|matcher| matcher.is_match(kernel)) {
             Covered::Yes
         } else {
-            Covered::No { witness: kernel.to_owned() }
+            Covered::No {
+                witness: kernel.to_owned(),
+            }
         };
     }
     match example(later, earlier) {
@@ -217,7 +219,11 @@ fn difference(
         Some(wanted) => program(&[wanted])?,
         None => Builder::new(Alphabet::Kernel).anything()?,
     };
-    let unlike = if unlike.is_empty() { None } else { Some(program(unlike)?) };
+    let unlike = if unlike.is_empty() {
+        None
+    } else {
+        Some(program(unlike)?)
+    };
     let like = match shape {
         Some(ast) => {
             let mut builder = Builder::new(Alphabet::Kernel);
@@ -226,6 +232,11 @@ fn difference(
         }
         None => None,
     };
-    Ok(Query { wanted, like, unlike, budget }.run())
+    Ok(Query {
+        wanted,
+        like,
+        unlike,
+        budget,
+    }
+    .run())
 }
-

@@ -88,7 +88,9 @@ pub(super) fn reason(pattern: &Pattern) -> Nothing {
 
     let mut work = 0;
     for &suspect in characters.iter().chain(&assertions).take(MAX_SUSPECTS) {
-        let Some((possible, states)) = possible(pattern, &[suspect]) else { break };
+        let Some((possible, states)) = possible(pattern, &[suspect]) else {
+            break;
+        };
         if possible {
             return blame(pattern, suspect);
         }
@@ -111,7 +113,9 @@ fn possible(pattern: &Pattern, relaxed: &[NodeId]) -> Option<(bool, usize)> {
     builder.search(pattern.ast()).ok()?;
     let program = builder.finish().ok()?;
     let live = Live::new(&program, Alphabet::Kernel, true);
-    let nonempty = [Side::Word, Side::Other].into_iter().any(|side| live.is_live_with(program.start, Side::Edge, side));
+    let nonempty = [Side::Word, Side::Other]
+        .into_iter()
+        .any(|side| live.is_live_with(program.start, Side::Edge, side));
     Some((nonempty, program.insts.len()))
 }
 
@@ -126,9 +130,15 @@ fn blame(pattern: &Pattern, id: NodeId) -> Nothing {
         _ => match node.char_set() {
             Some(set) if set.is_empty() => "no character at all".to_owned(),
             Some(set) if set.ascii() == 0 => "a character outside ASCII".to_owned(),
-            Some(set) if set.ranges().len() == 1 && set.ascii().count_ones() == 1 => char_name(set.ranges()[0].0),
+            Some(set) if set.ranges().len() == 1 && set.ascii().count_ones() == 1 => {
+                char_name(set.ranges()[0].0)
+            }
             _ => "only for control characters, blanks or `/`".to_owned(),
         },
     };
-    Nothing::Character { span, written, meaning }
+    Nothing::Character {
+        span,
+        written,
+        meaning,
+    }
 }

@@ -19,9 +19,17 @@ pub(super) struct TooLarge;
 #[derive(Debug)]
 pub(super) enum Inst {
     /// Consumes one character of a set.
-    Char { set: u32, next: Pc, node: NodeId },
+    Char {
+        set: u32,
+        next: Pc,
+        node: NodeId,
+    },
     Split(Vec<Pc>),
-    Look { look: Look, next: Pc, node: NodeId },
+    Look {
+        look: Look,
+        next: Pc,
+        node: NodeId,
+    },
     Final,
 }
 
@@ -161,8 +169,14 @@ impl Builder {
     pub(super) fn literal(&mut self, text: &str) -> Result<(), TooLarge> {
         let mut next = self.fin;
         for c in text.chars().rev() {
-            let set = self.set(SetKey::Literal(c as u32, false), || Arc::new(CharSet::single(c as u32)));
-            next = self.push(Inst::Char { set, next, node: NO_NODE })?;
+            let set = self.set(SetKey::Literal(c as u32, false), || {
+                Arc::new(CharSet::single(c as u32))
+            });
+            next = self.push(Inst::Char {
+                set,
+                next,
+                node: NO_NODE,
+            })?;
         }
         self.starts.push(next);
         Ok(())
@@ -176,12 +190,21 @@ impl Builder {
                 self.push(Inst::Split(starts))?
             }
         };
-        Ok(Program { insts: self.insts, sets: self.sets, start, tail: self.tail })
+        Ok(Program {
+            insts: self.insts,
+            sets: self.sets,
+            start,
+            tail: self.tail,
+        })
     }
 
     fn any_loop(&mut self, any: u32, after: Pc) -> Result<Pc, TooLarge> {
         let split = self.push(Inst::Split(Vec::new()))?;
-        let body = self.push(Inst::Char { set: any, next: split, node: NO_NODE })?;
+        let body = self.push(Inst::Char {
+            set: any,
+            next: split,
+            node: NO_NODE,
+        })?;
         self.insts[split as usize] = Inst::Split(vec![body, after]);
         Ok(split)
     }
@@ -235,7 +258,13 @@ impl Builder {
         let key = match &node.kind {
             Kind::Empty => return Ok(next),
             Kind::Look(_) if self.relaxed.contains(&id) => return Ok(next),
-            Kind::Look(look) => return self.push(Inst::Look { look: *look, next, node: id }),
+            Kind::Look(look) => {
+                return self.push(Inst::Look {
+                    look: *look,
+                    next,
+                    node: id,
+                });
+            }
             Kind::Concat(subs) => {
                 tasks.extend(subs.iter().map(|&sub| Task::Node(sub)));
                 return Ok(next);
@@ -255,7 +284,11 @@ impl Builder {
             Kind::Dot { newline } => SetKey::Dot(*newline),
             Kind::Class(set) => SetKey::Class(Arc::as_ptr(set)),
         };
-        let key = if self.relaxed.contains(&id) { SetKey::Dot(true) } else { key };
+        let key = if self.relaxed.contains(&id) {
+            SetKey::Dot(true)
+        } else {
+            key
+        };
         let relaxed = key == SetKey::Dot(true);
         let set = self.set(key, || match node.char_set() {
             Some(set) if !relaxed => set,
@@ -264,7 +297,14 @@ impl Builder {
         self.push(Inst::Char { set, next, node: id })
     }
 
-    fn repeat(&mut self, sub: NodeId, min: u32, max: Option<u32>, next: Pc, tasks: &mut Vec<Task>) -> Result<Pc, TooLarge> {
+    fn repeat(
+        &mut self,
+        sub: NodeId,
+        min: u32,
+        max: Option<u32>,
+        next: Pc,
+        tasks: &mut Vec<Task>,
+    ) -> Result<Pc, TooLarge> {
         // In a text of at most 64 characters, at most 64 rounds consume something and one more may be
         // empty; rounds beyond that are empty too, and change nothing.
         let cap = match self.alphabet {
@@ -290,6 +330,10 @@ impl Builder {
                 }
             }
         }
-        if tasks.len() > 4 * MAX_STATES { Err(TooLarge) } else { Ok(next) }
+        if tasks.len() > 4 * MAX_STATES {
+            Err(TooLarge)
+        } else {
+            Ok(next)
+        }
     }
 }

@@ -48,13 +48,25 @@ struct Step {
 impl Query {
     pub(super) fn run(self) -> Found {
         let programs = [Some(&self.wanted), self.like.as_ref(), self.unlike.as_ref()];
-        let sets = programs.into_iter().flatten().flat_map(|program| program.sets.iter().map(|set| set.kernel));
+        let sets = programs
+            .into_iter()
+            .flatten()
+            .flat_map(|program| program.sets.iter().map(|set| set.kernel));
         let symbols = Symbols::new(sets);
         let like = self.like.map(|program| Automaton::new(program, &symbols));
         let unlike = self.unlike.map(|program| Automaton::new(program, &symbols));
         let live = Live::new(&self.wanted, Alphabet::Kernel, true);
         let closure = Closure::new(&self.wanted);
-        Walk { wanted: self.wanted, live, closure, like, unlike, symbols, budget: self.budget }.run()
+        Walk {
+            wanted: self.wanted,
+            live,
+            closure,
+            like,
+            unlike,
+            symbols,
+            budget: self.budget,
+        }
+        .run()
     }
 }
 
@@ -81,7 +93,12 @@ impl Walk {
             return Found::Nothing;
         }
         let mut seen = HashSet::from([start]);
-        let mut steps = vec![Step { place: start, from: 0, byte: 0, length: 0 }];
+        let mut steps = vec![Step {
+            place: start,
+            from: 0,
+            byte: 0,
+            length: 0,
+        }];
         let mut at = 0;
         let mut work = 0u64;
         while at < steps.len() {
@@ -90,7 +107,8 @@ impl Walk {
                 break;
             }
             let reached = [Side::Word, Side::Other].map(|side| {
-                self.closure.run(&self.wanted, &self.live, &[place.pc], place.before, side);
+                self.closure
+                    .run(&self.wanted, &self.live, &[place.pc], place.before, side);
                 self.closure.chars.clone()
             });
             for symbol in 0..self.symbols.bytes.len() {
@@ -103,12 +121,22 @@ impl Walk {
                     continue;
                 };
                 for pc in nexts {
-                    let place = Place { pc, before: side, like, unlike };
+                    let place = Place {
+                        pc,
+                        before: side,
+                        like,
+                        unlike,
+                    };
                     if !seen.insert(place) {
                         continue;
                     }
                     work += PLACE_COST;
-                    steps.push(Step { place, from: at, byte, length: length + 1 });
+                    steps.push(Step {
+                        place,
+                        from: at,
+                        byte,
+                        length: length + 1,
+                    });
                     if self.accepts(place) {
                         return spell(&steps);
                     }
@@ -157,14 +185,22 @@ impl Walk {
     }
 
     fn accepts(&mut self, place: Place) -> bool {
-        self.closure.run(&self.wanted, &self.live, &[place.pc], place.before, Side::Edge);
+        self.closure
+            .run(&self.wanted, &self.live, &[place.pc], place.before, Side::Edge);
         self.closure.accepts
             && self.like.as_mut().is_none_or(|like| like.accepts(place.like))
-            && self.unlike.as_mut().is_none_or(|unlike| !unlike.accepts(place.unlike))
+            && self
+                .unlike
+                .as_mut()
+                .is_none_or(|unlike| !unlike.accepts(place.unlike))
     }
 
     fn spent(&self, work: u64) -> bool {
-        let others = [&self.like, &self.unlike].into_iter().flatten().map(Automaton::work).sum::<u64>();
+        let others = [&self.like, &self.unlike]
+            .into_iter()
+            .flatten()
+            .map(Automaton::work)
+            .sum::<u64>();
         work + self.closure.work + others > self.budget
     }
 }
