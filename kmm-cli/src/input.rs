@@ -9,12 +9,6 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
-/// Most bytes that a file of manifests may have: the bound of the reader.
-pub const MANIFEST_BYTES: u64 = kmm_core::document::Limits::DEFAULT.bytes as u64;
-
-/// Most bytes that a list of nodes may have; 1 GiB is more than 50,000 nodes.
-pub const NODES_BYTES: u64 = 1 << 30;
-
 /// A text, and what to call it.
 #[derive(Debug)]
 pub struct Source {
