@@ -259,20 +259,25 @@ mod tests {
     #[test]
     fn dots_of_versions() {
         for (source, dots) in [
-            ("5.14", vec![1..2]),
+            ("5.14", vec![1]),
             (r"5\.14", vec![]),
             ("5.*", vec![]),
-            ("el9.x86_64", vec![3..4]),
-            (r"^\d+.\d+", vec![4..5]),
-            ("[0-9].[0-9]", vec![5..6]),
-            ("(5).(14)", vec![3..4]),
+            ("el9.x86_64", vec![3]),
+            (r"^\d+.\d+", vec![4]),
+            ("[0-9].[0-9]", vec![5]),
+            ("(5).(14)", vec![3]),
             ("a.b", vec![]),
             ("5.+4", vec![]),
             ("5.?4", vec![]),
             ("[.]5", vec![]),
             (r"\Q5.1\E", vec![]),
         ] {
-            assert_eq!(pattern(source).version_dots(), dots, "{source}");
+            let found: Vec<_> = pattern(source)
+                .version_dots()
+                .iter()
+                .map(|dot| dot.start)
+                .collect();
+            assert_eq!(found, dots, "{source}");
         }
     }
 

@@ -1,8 +1,7 @@
 //! What is reached without consuming.
 
-use super::kernel::Side;
-use super::live::{Live, holds};
-use super::program::{Inst, Pc, Program};
+use super::live::Live;
+use crate::pattern::program::{Inst, Pc, Program, Side, holds};
 
 /// Follows splits and assertions that hold; reused, as it keeps a mark per state.
 #[derive(Debug)]

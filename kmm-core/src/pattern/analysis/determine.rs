@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::closure::Closure;
-use super::kernel::{Side, Symbols};
 use super::live::Live;
-use super::program::{Alphabet, Inst, Pc, Program};
+use super::symbols::Symbols;
+use crate::pattern::program::{Alphabet, Inst, Pc, Program, Side};
 
 pub(super) type StateId = u32;
 

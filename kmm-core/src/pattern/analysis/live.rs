@@ -1,8 +1,6 @@
 //! From which states a match can still be had.
 
-use super::kernel::Side;
-use super::program::{Alphabet, Inst, Pc, Program};
-use crate::pattern::syntax::Look;
+use crate::pattern::program::{Alphabet, Inst, Pc, Program, Side, holds};
 
 /// For each state, the pairs of sides (before, after) in which some text leads on to the end.
 #[derive(Debug)]
@@ -20,19 +18,6 @@ fn row(before: Side) -> u16 {
 
 fn column(after: Side) -> u16 {
     0x1111 << (after as u16)
-}
-
-/// Whether an assertion holds between two sides.
-pub(super) fn holds(look: Look, before: Side, after: Side) -> bool {
-    let word = (before == Side::Word) != (after == Side::Word);
-    match look {
-        Look::TextStart => before == Side::Edge,
-        Look::TextEnd => after == Side::Edge,
-        Look::LineStart => matches!(before, Side::Edge | Side::Newline),
-        Look::LineEnd => matches!(after, Side::Edge | Side::Newline),
-        Look::Word => word,
-        Look::NotWord => !word,
-    }
 }
 
 impl Live {

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use super::closure::Closure;
 use super::determine::{Automaton, StateId};
-use super::kernel::{MAX_LENGTH, Side, Symbols};
 use super::live::Live;
-use super::program::{Alphabet, Inst, Pc, Program};
+use super::symbols::Symbols;
+use crate::pattern::kernel::MAX_LENGTH;
+use crate::pattern::program::{Alphabet, Inst, Pc, Program, Side};
 
 /// Steps that a new place counts for: it takes memory too.
 const PLACE_COST: u64 = 8;

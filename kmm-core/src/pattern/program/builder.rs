@@ -1,84 +1,12 @@
-//! The tree as a graph of states, for questions about languages rather than searches.
+//! From the tree to states, from the end to the start.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::kernel::{ALPHABET, Side, WORD};
+use super::{Alphabet, Inst, NO_NODE, Pc, Program, SetInfo, TooLarge};
 use crate::pattern::charset::CharSet;
-use crate::pattern::syntax::{Ast, Kind, Look, NodeId};
-
-pub(super) type Pc = u32;
-
-/// More states than this are not looked at.
-const MAX_STATES: usize = 50_000;
-
-/// A graph too large to look at.
-#[derive(Debug)]
-pub(super) struct TooLarge;
-
-#[derive(Debug)]
-pub(super) enum Inst {
-    /// Consumes one character of a set.
-    Char {
-        set: u32,
-        next: Pc,
-        node: NodeId,
-    },
-    Split(Vec<Pc>),
-    Look {
-        look: Look,
-        next: Pc,
-        node: NodeId,
-    },
-    Final,
-}
-
-/// No node of the tree: the loops before and after what is searched for.
-pub(super) const NO_NODE: NodeId = NodeId::MAX;
-
-#[derive(Debug)]
-pub(super) struct SetInfo {
-    pub(super) set: Arc<CharSet>,
-    /// The members that kernel releases have, as bits.
-    pub(super) kernel: u128,
-    sides: [bool; 4],
-}
-
-impl SetInfo {
-    fn new(set: Arc<CharSet>) -> SetInfo {
-        let kernel = set.ascii() & ALPHABET;
-        let has = |side: Side| set.intersection(&side.set()).char_ranges().next().is_some();
-        let sides = Side::ALL.map(has);
-        SetInfo { set, kernel, sides }
-    }
-
-    pub(super) fn has(&self, side: Side, alphabet: Alphabet) -> bool {
-        match (alphabet, side) {
-            (Alphabet::Text, side) => self.sides[side as usize],
-            (Alphabet::Kernel, Side::Word) => self.kernel & WORD != 0,
-            (Alphabet::Kernel, Side::Other) => self.kernel & !WORD != 0,
-            (Alphabet::Kernel, Side::Edge | Side::Newline) => false,
-        }
-    }
-}
-
-/// Over which texts a question is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Alphabet {
-    /// Kernel releases.
-    Kernel,
-    /// All text.
-    Text,
-}
-
-#[derive(Debug)]
-pub(super) struct Program {
-    pub(super) insts: Vec<Inst>,
-    pub(super) sets: Vec<SetInfo>,
-    pub(super) start: Pc,
-    /// Where whatever follows is accepted, if there is such a place.
-    pub(super) tail: Option<Pc>,
-}
+use crate::pattern::kernel::MAX_LENGTH;
+use crate::pattern::syntax::{Ast, Kind, NodeId};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum SetKey {
@@ -89,13 +17,16 @@ enum SetKey {
 
 /// Builds a [`Program`] from its end to its start.
 #[derive(Debug)]
-pub(super) struct Builder {
+pub(in crate::pattern) struct Builder {
     insts: Vec<Inst>,
     sets: Vec<SetInfo>,
     known: HashMap<SetKey, u32>,
     alphabet: Alphabet,
+    max_states: usize,
     /// Nodes that are taken to hold whatever comes.
     relaxed: Vec<NodeId>,
+    /// For the tree at hand: which parts may be empty.
+    empties: Vec<bool>,
     fin: Pc,
     tail: Option<Pc>,
     starts: Vec<Pc>,
@@ -108,33 +39,47 @@ enum Task {
     Branch(Pc),
     /// So many branches are done.
     Join(usize),
-    /// The body of the loop at the given state is done.
-    Loop(Pc),
+    /// The body of the loop at `split` is done.
+    Loop {
+        split: Pc,
+        greedy: bool,
+    },
+    /// The body of a loop that runs at least once is done, and the loop is entered there.
+    LoopOnce {
+        split: Pc,
+        greedy: bool,
+    },
     /// Something optional is done; leaving it out leads to the given state.
-    Optional(Pc),
+    Optional {
+        skip: Pc,
+        greedy: bool,
+    },
 }
 
 impl Builder {
-    pub(super) fn new(alphabet: Alphabet) -> Builder {
+    /// A builder that gives up beyond `max_states`.
+    pub(in crate::pattern) fn new(alphabet: Alphabet, max_states: usize) -> Builder {
         Builder {
+            max_states,
             insts: vec![Inst::Final],
             sets: Vec::new(),
             known: HashMap::new(),
             alphabet,
             relaxed: Vec::new(),
+            empties: Vec::new(),
             fin: 0,
             tail: None,
             starts: Vec::new(),
         }
     }
 
-    pub(super) fn relax(mut self, nodes: &[NodeId]) -> Builder {
+    pub(in crate::pattern) fn relax(mut self, nodes: &[NodeId]) -> Builder {
         self.relaxed = nodes.to_vec();
         self
     }
 
-    /// Adds: some part of the text matches.
-    pub(super) fn search(&mut self, ast: &Ast) -> Result<(), TooLarge> {
+    /// Adds: some part of the text matches, or, with `from_start`, some first part.
+    pub(in crate::pattern) fn search(&mut self, ast: &Ast, from_start: bool) -> Result<(), TooLarge> {
         let any = self.set(SetKey::Dot(true), || Arc::new(CharSet::dot(true)));
         let tail = match self.tail {
             Some(tail) => tail,
@@ -145,13 +90,17 @@ impl Builder {
             }
         };
         let body = self.compile(ast, tail)?;
-        let start = self.any_loop(any, body)?;
+        let start = if from_start {
+            body
+        } else {
+            self.any_loop(any, body)?
+        };
         self.starts.push(start);
         Ok(())
     }
 
     /// Every text.
-    pub(super) fn anything(mut self) -> Result<Program, TooLarge> {
+    pub(in crate::pattern) fn anything(mut self) -> Result<Program, TooLarge> {
         let any = self.set(SetKey::Dot(true), || Arc::new(CharSet::dot(true)));
         let start = self.any_loop(any, self.fin)?;
         self.starts.push(start);
@@ -159,14 +108,14 @@ impl Builder {
     }
 
     /// Adds: a match starts here.
-    pub(super) fn anchored(&mut self, ast: &Ast) -> Result<(), TooLarge> {
+    pub(in crate::pattern) fn anchored(&mut self, ast: &Ast) -> Result<(), TooLarge> {
         let start = self.compile(ast, self.fin)?;
         self.starts.push(start);
         Ok(())
     }
 
     /// Adds: the text is this.
-    pub(super) fn literal(&mut self, text: &str) -> Result<(), TooLarge> {
+    pub(in crate::pattern) fn literal(&mut self, text: &str) -> Result<(), TooLarge> {
         let mut next = self.fin;
         for c in text.chars().rev() {
             let set = self.set(SetKey::Literal(c as u32, false), || {
@@ -182,7 +131,7 @@ impl Builder {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<Program, TooLarge> {
+    pub(in crate::pattern) fn finish(mut self) -> Result<Program, TooLarge> {
         let start = match self.starts[..] {
             [start] => start,
             _ => {
@@ -210,7 +159,7 @@ impl Builder {
     }
 
     fn push(&mut self, inst: Inst) -> Result<Pc, TooLarge> {
-        if self.insts.len() >= MAX_STATES {
+        if self.insts.len() >= self.max_states {
             return Err(TooLarge);
         }
         self.insts.push(inst);
@@ -226,6 +175,7 @@ impl Builder {
 
     /// The state from which the tree leads to `after`.
     fn compile(&mut self, ast: &Ast, after: Pc) -> Result<Pc, TooLarge> {
+        self.empties.clear();
         let mut tasks = vec![Task::Node(ast.root)];
         let mut branches: Vec<Pc> = Vec::new();
         let mut next = after;
@@ -238,19 +188,28 @@ impl Builder {
                 }
                 Task::Join(count) => {
                     branches.push(next);
-                    let entries = branches.split_off(branches.len().saturating_sub(count));
+                    let mut entries = branches.split_off(branches.len().saturating_sub(count));
+                    entries.reverse();
                     next = self.push(Inst::Split(entries))?;
                 }
-                Task::Loop(split) => {
-                    if let Inst::Split(entries) = &mut self.insts[split as usize] {
-                        entries.push(next);
-                    }
+                Task::Loop { split, greedy } => {
+                    self.close_loop(split, next, greedy);
                     next = split;
                 }
-                Task::Optional(skip) => next = self.push(Inst::Split(vec![next, skip]))?,
+                Task::LoopOnce { split, greedy } => self.close_loop(split, next, greedy),
+                Task::Optional { skip, greedy } => {
+                    next = self.push(Inst::Split(ordered(next, skip, greedy)))?;
+                }
             }
         }
         Ok(next)
+    }
+
+    fn close_loop(&mut self, split: Pc, body: Pc, greedy: bool) {
+        if let Inst::Split(entries) = &mut self.insts[split as usize] {
+            let after = entries.first().copied().unwrap_or(body);
+            *entries = ordered(body, after, greedy);
+        }
     }
 
     fn node(&mut self, ast: &Ast, id: NodeId, next: Pc, tasks: &mut Vec<Task>) -> Result<Pc, TooLarge> {
@@ -279,7 +238,7 @@ impl Builder {
                 }
                 return Ok(next);
             }
-            Kind::Repeat { sub, min, max, .. } => return self.repeat(*sub, *min, *max, next, tasks),
+            Kind::Repeat { .. } => return self.repeat(ast, id, next, tasks),
             Kind::Literal { c, fold } => SetKey::Literal(*c, *fold),
             Kind::Dot { newline } => SetKey::Dot(*newline),
             Kind::Class(set) => SetKey::Class(Arc::as_ptr(set)),
@@ -297,43 +256,83 @@ impl Builder {
         self.push(Inst::Char { set, next, node: id })
     }
 
-    fn repeat(
-        &mut self,
-        sub: NodeId,
-        min: u32,
-        max: Option<u32>,
-        next: Pc,
-        tasks: &mut Vec<Task>,
-    ) -> Result<Pc, TooLarge> {
+    fn repeat(&mut self, ast: &Ast, id: NodeId, next: Pc, tasks: &mut Vec<Task>) -> Result<Pc, TooLarge> {
+        let &Kind::Repeat {
+            sub,
+            min,
+            max,
+            greedy,
+        } = ast.kind(id)
+        else {
+            return Ok(next);
+        };
         // In a text of at most 64 characters, at most 64 rounds consume something and one more may be
         // empty; rounds beyond that are empty too, and change nothing.
         let cap = match self.alphabet {
-            Alphabet::Kernel => super::kernel::MAX_LENGTH as u32 + 1,
+            Alphabet::Kernel => MAX_LENGTH as u32 + 1,
             Alphabet::Text => u32::MAX,
         };
         let max = max.filter(|&max| max < cap);
         let min = min.min(cap);
         let mut next = next;
-        // Tasks run last first: the optional rounds lie at the end of the pattern, so come first.
-        tasks.extend((0..min).map(|_| Task::Node(sub)));
+        // Tasks run last first: what comes last in the pattern is pushed last.
         match max {
             None => {
+                // As in Go, a loop is entered through its body if it must run, or if its body may be
+                // empty: only then is the order of preference that of the rounds.
                 let split = self.push(Inst::Split(vec![next]))?;
-                tasks.push(Task::Loop(split));
+                if min > 0 {
+                    tasks.extend((1..min).map(|_| Task::Node(sub)));
+                    tasks.push(Task::LoopOnce { split, greedy });
+                } else if self.may_be_empty(ast, sub) {
+                    tasks.push(Task::Optional { skip: next, greedy });
+                    tasks.push(Task::LoopOnce { split, greedy });
+                } else {
+                    tasks.push(Task::Loop { split, greedy });
+                }
                 tasks.push(Task::Node(sub));
                 next = split;
             }
             Some(max) => {
+                tasks.extend((0..min).map(|_| Task::Node(sub)));
                 for _ in min..max {
-                    tasks.push(Task::Optional(next));
+                    tasks.push(Task::Optional { skip: next, greedy });
                     tasks.push(Task::Node(sub));
                 }
             }
         }
-        if tasks.len() > 4 * MAX_STATES {
+        if tasks.len() > 4 * self.max_states {
             Err(TooLarge)
         } else {
             Ok(next)
         }
+    }
+
+    /// Whether a part may match without consuming; known for all parts once asked for one.
+    fn may_be_empty(&mut self, ast: &Ast, id: NodeId) -> bool {
+        if self.empties.len() != ast.nodes.len() {
+            self.empties.clear();
+            for node in &ast.nodes {
+                // Children have smaller numbers than their parents.
+                let known = |&id: &NodeId| self.empties.get(id as usize).copied().unwrap_or(false);
+                let empty = match &node.kind {
+                    Kind::Empty | Kind::Look(_) => true,
+                    Kind::Literal { .. } | Kind::Dot { .. } | Kind::Class(_) => false,
+                    Kind::Concat(subs) => subs.iter().all(known),
+                    Kind::Alternate(subs) => subs.iter().any(known),
+                    Kind::Repeat { sub, min, .. } => *min == 0 || known(sub),
+                };
+                self.empties.push(empty);
+            }
+        }
+        self.empties.get(id as usize).copied().unwrap_or(false)
+    }
+}
+
+fn ordered(body: Pc, skip: Pc, greedy: bool) -> Vec<Pc> {
+    if greedy {
+        vec![body, skip]
+    } else {
+        vec![skip, body]
     }
 }
