@@ -151,7 +151,6 @@ impl<'t> Builder<'t> {
     }
 
     pub(super) fn close(&mut self, at: Range<usize>) -> Result<(), Stop> {
-        let path = self.path();
         let Some(frame) = self.frames.pop() else {
             return Ok(());
         };
@@ -165,9 +164,8 @@ impl<'t> Builder<'t> {
             Content::Items(items) => Value::Sequence(items),
             Content::Entries(entries, _) => {
                 // Two objects in one document repeat keys too: that is seen when the root is complete.
-                if !self.frames.is_empty() {
-                    let path = path.parent().unwrap_or_default();
-                    duplicates::find(self.text, &path, &entries, &mut self.findings);
+                if !self.frames.is_empty() && duplicates::any(&entries) {
+                    duplicates::find(self.text, &self.path(), &entries, &mut self.findings);
                 }
                 Value::Mapping(Mapping { entries })
             }
@@ -209,8 +207,10 @@ impl<'t> Builder<'t> {
                 .next()
                 .is_some_and(|head| head.contains('+'));
             if !keep {
+                // Blanks at the end of the last line are content, empty lines behind it are not.
                 let content = self.text.get(at.clone()).unwrap_or("");
-                at.end = at.start + content.trim_end_matches([' ', '\t', '\n', '\r']).len();
+                let last = at.start + content.trim_end_matches([' ', '\t', '\n', '\r']).len();
+                at.end = gap::line_end(self.text, last).min(at.end);
             }
             self.block_end = Some(content_end);
         }
@@ -301,7 +301,7 @@ impl<'t> Builder<'t> {
                 Content::Items(items) => path.index(items.len()),
                 Content::Entries(_, Some(Key::Name(name, _))) => path.field(name),
                 Content::Entries(_, Some(Key::Merge(_))) => path.field("<<"),
-                Content::Entries(_, Some(Key::Refused) | None) => path.field(""),
+                Content::Entries(_, Some(Key::Refused) | None) => path,
             };
         }
         path
@@ -524,7 +524,8 @@ impl<'t> Builder<'t> {
     }
 
     fn stop(&mut self, rule: &crate::diag::RuleText, at: Range<usize>, message: String) -> Stop {
-        self.found(rule, at, message);
+        let finding = rule.finding(FieldPath::root(), message).at(Part::Source(at));
+        self.findings.push(finding);
         Stop
     }
 }

@@ -54,7 +54,8 @@ pub(super) fn is_merged(text: &str, entry: &Entry) -> bool {
     text.get(entry.key_span.clone()) == Some("<<") && entry.key != "<<"
 }
 
-fn any(entries: &[Entry]) -> bool {
+/// Whether any key stands twice.
+pub(super) fn any(entries: &[Entry]) -> bool {
     if entries.len() <= 8 {
         return entries
             .iter()

@@ -83,7 +83,7 @@ pub struct Editor<'a> {
     stream: &'a Stream,
     text: &'a str,
     /// The edits with whole paths, by document.
-    edits: Vec<(usize, Vec<Edit>)>,
+    edits: Vec<(Option<usize>, Vec<Edit>)>,
 }
 
 impl Stream {
@@ -98,13 +98,20 @@ impl Stream {
 }
 
 impl Editor<'_> {
-    /// Adds the edits of one fix, whose paths begin at `base` in document `document`: all of them, or none.
+    /// Adds the edits of one fix, whose paths begin at `base` in document `document`: all of them, or none. Edits of the
+    /// source alone need no document.
     ///
     /// # Errors
     ///
     /// When a field is not there or cannot be changed where it stands, or when the edits are in conflict with each
     /// other or with those that were added before. The editor is as it was, then.
-    pub fn add(&mut self, document: usize, base: &FieldPath, edits: &[Edit]) -> Result<(), EditError> {
+    pub fn add(
+        &mut self,
+        document: impl Into<Option<usize>>,
+        base: &FieldPath,
+        edits: &[Edit],
+    ) -> Result<(), EditError> {
+        let document = document.into();
         let before = self.edits.clone();
         let place = match self.edits.iter().position(|(index, _)| *index == document) {
             Some(place) => place,
@@ -155,14 +162,16 @@ impl Editor<'_> {
     fn splices(&self) -> Result<Vec<Splice>, EditError> {
         let mut splices = Vec::new();
         for (index, edits) in &self.edits {
-            let document = self
-                .stream
-                .documents
-                .get(*index)
-                .ok_or(EditError::NoDocument(*index))?;
-            splice::of(document, self.text, edits, &mut splices)?;
+            splice::of_source(self.text, edits, &mut splices)?;
+            if let Some(index) = *index {
+                let document = self.stream.documents.get(index);
+                let document = document.ok_or(EditError::NoDocument(index))?;
+                splice::of(document, self.text, edits, &mut splices)?;
+            } else if let Some(path) = edits.iter().find_map(path_of) {
+                return Err(EditError::Missing(path.clone()));
+            }
         }
-        splices.sort_by(|a, b| (a.range.start, a.range.end).cmp(&(b.range.start, b.range.end)));
+        splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
         splices.dedup();
         for pair in splices.windows(2) {
             let [a, b] = pair else { continue };
@@ -194,7 +203,7 @@ impl Editor<'_> {
         }
         let pairs = self.stream.documents.iter().zip(&again.documents);
         pairs.enumerate().all(|(index, (old, new))| {
-            let edits = self.edits.iter().find(|(document, _)| *document == index);
+            let edits = self.edits.iter().find(|(document, _)| *document == Some(index));
             match edits {
                 Some((_, edits)) => {
                     expect::after(&old.root, edits).is_some_and(|root| root.same_value(&new.root))

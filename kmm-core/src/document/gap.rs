@@ -93,6 +93,7 @@ pub(crate) fn colon(text: &str, range: Range<usize>) -> Option<usize> {
 }
 
 /// The `|` or `>` of the block scalar whose content ends where `range` ends.
+#[cfg(feature = "yaml")]
 pub(crate) fn block(text: &str, range: Range<usize>) -> Option<usize> {
     gaps(text, range).find_map(|gap| match gap {
         Gap::Block(at) => Some(at),

@@ -27,3 +27,24 @@ pub(super) fn read(text: &str, out: &mut Collector<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::document::Limits;
+    use crate::document::read;
+
+    #[test]
+    fn json_is_read_with_or_without_the_yaml_reader() {
+        let stream = read(
+            "\u{feff}{\"kind\": \"A\", \"n\": [1.5, 1e3]}\n{\"kind\": \"B\"}",
+            &Limits::default(),
+        );
+        let kinds: Vec<_> = stream.objects().map(|object| object.kind).collect();
+        assert_eq!(kinds, ["A", "B"]);
+        let broken = read("{\"a\": [1}", &Limits::default());
+        assert_eq!(broken.findings[0].diagnostic.code, "KMM0001");
+        assert!(broken.documents.is_empty());
+        let deep = read(&"[".repeat(100_000), &Limits::default());
+        assert_eq!(deep.findings.len(), 1);
+    }
+}

@@ -9,6 +9,7 @@
 //! - a float without a fraction is an integer afterwards, because it goes through JSON: `1e3` is 1000;
 //! - numbers with colons, and timestamps, are strings.
 
+#[cfg(feature = "yaml")]
 use serde_json::Number;
 
 /// What a scalar is.
@@ -61,6 +62,7 @@ pub fn resolve_scalar(text: &str) -> Scalar {
 }
 
 /// What `scalar`, written as `text`, becomes as the key of a JSON object; `None` where the clients refuse it.
+#[cfg(feature = "yaml")]
 pub(crate) fn key_text(scalar: &Scalar, text: &str) -> Option<String> {
     match scalar {
         Scalar::Null | Scalar::Uint(_) => None,
@@ -72,6 +74,7 @@ pub(crate) fn key_text(scalar: &Scalar, text: &str) -> Option<String> {
 }
 
 /// The JSON number that Go writes for `value`; `None` where JSON has none.
+#[cfg(feature = "yaml")]
 pub(crate) fn json_float(value: f64) -> Option<Number> {
     const BELOW_I64: f64 = 9_223_372_036_854_775_808.0;
     let negative_zero = value == 0.0 && value.is_sign_negative();
@@ -191,6 +194,7 @@ fn is_signed_radix(text: &str, radix: u32) -> bool {
 }
 
 /// Go's `FormatFloat(value, 'g', -1, 32)`, with the names that YAML has for what is no number.
+#[cfg(feature = "yaml")]
 fn float_key(value: f64) -> String {
     // Narrowed on purpose: that is how the clients write keys.
     #[allow(clippy::cast_possible_truncation)]

@@ -28,13 +28,28 @@ pub(super) struct Splice {
     pub(super) text: String,
 }
 
-/// Adds what `edits` change of `document`.
+/// Adds those of `edits` that name bytes of the source.
+pub(super) fn of_source(text: &str, edits: &[Edit], out: &mut Vec<Splice>) -> Result<(), EditError> {
+    for edit in edits {
+        if let Edit::ReplaceSource { range, text: new } = edit {
+            let (range, text) = (range.clone(), text.get(range.clone()).map(|_| new.clone()));
+            let text = text.ok_or_else(|| EditError::Conflict(range.clone()))?;
+            out.push(Splice { range, text });
+        }
+    }
+    Ok(())
+}
+
+/// Adds what those of `edits` change that name fields of `document`.
 pub(super) fn of(
     document: &Document,
     text: &str,
     edits: &[Edit],
     out: &mut Vec<Splice>,
 ) -> Result<(), EditError> {
+    if edits.iter().all(|edit| edit::path_of(edit).is_none()) {
+        return Ok(());
+    }
     if document.root.span.is_empty() {
         return Err(EditError::NoPlaces);
     }
@@ -46,16 +61,9 @@ pub(super) fn of(
     let mut removed: BTreeMap<FieldPath, Vec<&Segment>> = BTreeMap::new();
     for edit in edits {
         match edit {
-            Edit::ReplaceSource { range, text: new } => {
-                text.get(range.clone())
-                    .ok_or_else(|| EditError::Conflict(range.clone()))?;
-                out.push(Splice {
-                    range: range.clone(),
-                    text: new.clone(),
-                });
-            }
+            Edit::ReplaceSource { .. } => {}
             Edit::ReplaceWithin { path, range, text } => {
-                within.entry(path).or_default().push((range.clone(), text))
+                within.entry(path).or_default().push((range.clone(), text));
             }
             Edit::Remove { path } => {
                 let parent = path.parent().ok_or_else(|| EditError::Missing(path.clone()))?;
@@ -63,13 +71,13 @@ pub(super) fn of(
                 removed.entry(parent).or_default().extend(path.segments().last());
             }
             Edit::RenameKey { path, key } => {
-                out.push(rename(&Target::find(document, source, path)?, path, key)?)
+                out.push(rename(&Target::find(document, source, path)?, path, key)?);
             }
             Edit::SetString { path, value } => {
-                out.push(Target::find(document, source, path)?.set_string(value))
+                out.push(Target::find(document, source, path)?.set_string(value));
             }
             Edit::SetStrings { path, values } => {
-                Target::find(document, source, path)?.set_strings(values, out)
+                Target::find(document, source, path)?.set_strings(values, out);
             }
         }
     }
@@ -200,7 +208,8 @@ impl<'a> Target<'a> {
         } else {
             let written = self.written();
             if written.starts_with(['|', '>']) {
-                end = span.start + written.trim_end_matches([' ', '\t', '\r', '\n']).len();
+                let last = span.start + written.trim_end_matches([' ', '\t', '\r', '\n']).len();
+                end = gap::line_end(text, last).min(span.end);
             }
         }
         let end = end.max(start);

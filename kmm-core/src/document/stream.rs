@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::diag::Diagnostic;
 use crate::diag::Part;
+#[cfg(feature = "yaml")]
 use crate::diag::RuleText;
 use crate::path::FieldPath;
 
@@ -53,14 +54,15 @@ pub struct Found {
 /// # Example: two documents, one fault
 ///
 /// ```
+/// # #[cfg(feature = "yaml")] {
 /// use kmm_core::document::{Limits, read};
 ///
 /// let text = "kind: A\nkind: B\napiVersion: v1\n---\nkind: C\napiVersion: v1\n";
 /// let stream = read(text, &Limits::default());
 /// assert_eq!(stream.documents.len(), 2);
 /// assert_eq!(stream.documents[1].root.get("kind").unwrap().as_str(), Some("C"));
-/// # #[cfg(feature = "yaml")]
 /// assert_eq!(stream.findings[0].diagnostic.code, "KMM0002");
+/// # }
 /// ```
 pub fn read(text: &str, limits: &Limits) -> Stream {
     let mut out = Collector::new(text, limits);
@@ -127,9 +129,7 @@ fn unreadable(text: &str, limits: &Limits) -> Option<Diagnostic> {
         );
         return Some(rules::LIMIT.finding(root, message).at(Part::Source(0..0)));
     }
-    let json = text
-        .trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
-        .starts_with(['{', '[']);
+    let json = is_json(text);
     let (at, found) = text.char_indices().find(|(at, c)| !is_printable(*c, *at, json))?;
     let finding = match found {
         '\0' => rules::NOT_TEXT.finding(root, "the file is binary: it holds a NUL byte"),
@@ -185,6 +185,7 @@ impl<'t> Collector<'t> {
     }
 
     /// Whether there is a finding of this kind.
+    #[cfg(feature = "yaml")]
     fn found(&self, rule: &RuleText) -> bool {
         let findings = &self.stream.findings;
         findings.iter().any(|found| found.diagnostic.code == rule.code)

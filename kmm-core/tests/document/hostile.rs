@@ -165,7 +165,7 @@ fn total(text: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 400 } else { 20_000 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 20_000 }))]
 
     #[test]
     fn any_text_is_read(text in any::<String>()) {

@@ -1,6 +1,6 @@
 //! Manifests as texts: reading, places, edits.
 #![cfg(feature = "yaml")]
-#![allow(missing_docs)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 mod edits;
 mod hostile;

@@ -209,7 +209,7 @@ fn tree() -> impl Strategy<Value = Json> {
         "[g-l]{1,5}",
         "[ -~]{0,12}",
         "[a-c\n '\"\\\\é😀#:-]{0,12}",
-        prop::sample::select(vec!["yes", "5.10", "~", "0x1F", "a: b", "x\ny\n", "\u{7f}"])
+        prop::sample::select(vec!["yes", "5.10", "~", "0x1F", "a: b", "x\ny\n", "\u{1}"])
             .prop_map(str::to_owned),
     ];
     let leaf = prop_oneof![
@@ -245,7 +245,7 @@ fn written(tree: &Json, choices: Vec<u8>) -> (String, usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 300 } else { 20_000 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 20_000 }))]
 
     #[test]
     fn what_is_written_is_read(tree in tree(), choices in prop::collection::vec(any::<u8>(), 1..30)) {

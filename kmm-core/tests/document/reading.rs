@@ -101,6 +101,15 @@ fn a_broken_second_object_leaves_the_first() {
     assert!(syntax.help.as_ref().unwrap().contains("indent this line"));
     let kinds: Vec<_> = stream.objects().map(|object| object.kind).collect();
     assert_eq!(kinds, ["Module", "Node"]);
+    let mut editor = stream.editor(text);
+    let fix = stream.findings[0].diagnostic.fix.as_ref().unwrap();
+    editor.add(None, &Default::default(), &fix.edits).unwrap();
+    assert!(
+        editor
+            .finish()
+            .unwrap()
+            .contains("name: dev\n\n---\napiVersion: v1\n")
+    );
 }
 
 #[test]
