@@ -5,6 +5,7 @@ pub mod diag;
 pub mod document;
 pub mod go_text;
 pub mod kernel;
+pub mod modprobe;
 pub mod module;
 pub mod node;
 pub mod path;

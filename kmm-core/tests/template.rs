@@ -1,5 +1,10 @@
 //! Templates: recorded answers of the Go operator, vectors of our own, and properties.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be"
+)]
+
 use std::ops::Range;
 
 use kmm_core::kernel::KernelVersion;

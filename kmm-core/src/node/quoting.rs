@@ -27,14 +27,18 @@ pub(super) fn yaml(text: &str) -> String {
 
 /// A regexp for exactly this text.
 pub(super) fn anchored(text: &str) -> String {
-    let mut regexp = String::from("^");
+    format!("^{}$", escaped(text))
+}
+
+/// A regexp that finds this text anywhere.
+pub(super) fn escaped(text: &str) -> String {
+    let mut regexp = String::with_capacity(text.len());
     for c in text.chars() {
         if r"\.+*?()|[]{}^$".contains(c) {
             regexp.push('\\');
         }
         regexp.push(c);
     }
-    regexp.push('$');
     regexp
 }
 
