@@ -4,6 +4,7 @@ use crate::api::Toleration;
 use crate::kernel::KernelVersion;
 use crate::module::Compiled;
 use crate::module::Mapped;
+use crate::pattern::escape;
 use crate::resolve::ResolveError;
 use crate::resolve::Resolved;
 
@@ -15,7 +16,6 @@ use super::gate::Medium;
 use super::gate::Status;
 use super::image_name;
 use super::quoting::anchored;
-use super::quoting::escaped;
 use super::quoting::shell;
 use super::quoting::yaml;
 
@@ -201,19 +201,18 @@ pub(super) fn mapping(
             "the Module has no `moduleLoader`: it loads no kernel module anywhere",
         ),
         Err(ResolveError::Regexp {
-            index,
-            regexp,
-            error,
-            ..
+            index, regexp, error, ..
         }) => Gate::new(
             kind,
             Status::Fail,
-            format!("`kernelMappings[{index}]` has a regexp that is refused, which hides those below: {error}"),
+            format!(
+                "`kernelMappings[{index}]` has a regexp that is refused, which hides those below: {error}"
+            ),
         )
         .or(
             "if exactly these characters are meant, escape them",
             Medium::Manifest,
-            format!("regexp: {}", yaml(&escaped(regexp))),
+            format!("regexp: {}", yaml(&escape(regexp))),
         ),
         Err(ResolveError::NoMapping { .. } | ResolveError::Kernel { .. } | ResolveError::Template { .. })
         | Ok(_) => no_mapping(compiled, kernel),

@@ -113,7 +113,9 @@ impl Coverage {
 
     /// Whether every Module that loads something has something for every kernel that counts for it.
     pub fn is_complete(&self) -> bool {
-        self.modules.iter().all(|module| module.uncovered().next().is_none())
+        self.modules
+            .iter()
+            .all(|module| module.uncovered().next().is_none())
     }
 }
 
@@ -200,9 +202,6 @@ impl KernelCoverage {
     }
 }
 
-fn as_fields<S: serde::Serializer>(
-    error: &Option<ResolveError>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn as_fields<S: serde::Serializer>(error: &Option<ResolveError>, serializer: S) -> Result<S::Ok, S::Error> {
     error.as_ref().map(ErrorFields::new).serialize(serializer)
 }

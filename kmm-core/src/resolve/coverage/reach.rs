@@ -77,7 +77,9 @@ impl Reach {
                 behind: refused.index(),
             };
         }
-        let of_literal = mapping.literal().map(|literal| reach_of_literal(literal, earlier));
+        let of_literal = mapping
+            .literal()
+            .map(|literal| reach_of_literal(literal, earlier));
         if let Some(reach @ Self::Reachable { .. }) = of_literal {
             return reach;
         }
@@ -191,16 +193,24 @@ impl fmt::Display for Reach {
             Self::Reachable { witness } => write!(f, "can win, for example `{witness}`"),
             Self::MatchesNothing { reason } => write!(f, "can never win: {reason}"),
             Self::Shadowed { by } => {
-                let list: Vec<String> = by.iter().map(|index| format!("kernelMappings[{index}]")).collect();
+                let list: Vec<String> = by
+                    .iter()
+                    .map(|index| format!("kernelMappings[{index}]"))
+                    .collect();
                 let verb = if by.len() == 1 { "takes" } else { "together take" };
                 write!(f, "can never win: {} {verb} all that it would", list.join(", "))
             }
             Self::Hidden { behind } => {
-                write!(f, "can never win: the regexp of kernelMappings[{behind}] is refused, and hides it")
+                write!(
+                    f,
+                    "can never win: the regexp of kernelMappings[{behind}] is refused, and hides it"
+                )
             }
             Self::Refused { error } => write!(f, "can never win: {error}"),
             Self::Empty => f.write_str("can never win: it has neither literal nor regexp"),
-            Self::CannotTell => f.write_str("wins none of these kernels; whether it can win one cannot be told"),
+            Self::CannotTell => {
+                f.write_str("wins none of these kernels; whether it can win one cannot be told")
+            }
         }
     }
 }

@@ -72,13 +72,16 @@ impl fmt::Display for LiteralMiss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Differs { at, literal, kernel } => {
-                write!(f, "byte {at} is {literal:?} in the literal and {kernel:?} in the kernel")
+                write!(
+                    f,
+                    "byte {at} is {literal:?} in the literal and {kernel:?} in the kernel"
+                )
             }
             Self::KernelLonger { rest, .. } => write!(f, "the kernel goes on with `{rest}`"),
             Self::KernelShorter { rest, .. } => write!(f, "the kernel ends before `{rest}`"),
-            Self::TrailingPlus => {
-                f.write_str("one `+` at the end of a kernel is dropped before mappings see it; drop it here too")
-            }
+            Self::TrailingPlus => f.write_str(
+                "one `+` at the end of a kernel is dropped before mappings see it; drop it here too",
+            ),
         }
     }
 }
@@ -94,9 +97,22 @@ mod tests {
         assert_eq!(of("6.1.0", "6.1.0+"), None);
         assert_eq!(of("6.1.0+", "6.1.0+"), Some(Miss::TrailingPlus));
         let (literal, kernel) = ('é', '0');
-        assert_eq!(of("6.1.é", "6.1.0"), Some(Miss::Differs { at: 4, literal, kernel }));
+        assert_eq!(
+            of("6.1.é", "6.1.0"),
+            Some(Miss::Differs {
+                at: 4,
+                literal,
+                kernel
+            })
+        );
         let rest = "-rt".to_owned();
-        assert_eq!(of("6.1", "6.1-rt"), Some(Miss::KernelLonger { at: 3, rest: rest.clone() }));
+        assert_eq!(
+            of("6.1", "6.1-rt"),
+            Some(Miss::KernelLonger {
+                at: 3,
+                rest: rest.clone()
+            })
+        );
         assert_eq!(of("6.1-rt", "6.1"), Some(Miss::KernelShorter { at: 3, rest }));
     }
 }
