@@ -3,6 +3,8 @@
 use crate::api::Toleration;
 use crate::kernel::KernelVersion;
 use crate::module::Compiled;
+use crate::module::Mapped;
+use crate::pattern::escape;
 use crate::resolve::ResolveError;
 use crate::resolve::Resolved;
 
@@ -183,8 +185,8 @@ pub(super) fn mapping(
     if let Some(choice) = won {
         let index = choice.index;
         let by = match choice.by {
-            crate::module::Mapped::Literal => "literal",
-            crate::module::Mapped::Regexp => "regexp",
+            Mapped::Literal => "literal",
+            Mapped::Regexp => "regexp",
         };
         let reason = format!(
             "`kernelMappings[{index}]` takes `{}` by its {by}",
@@ -208,19 +210,21 @@ pub(super) fn mapping(
             ),
         )
         .or(
-            "if exactly these characters are meant, as a literal",
+            "if exactly these characters are meant, escape them",
             Medium::Manifest,
-            format!("literal: {}", yaml(regexp)),
+            format!("regexp: {}", yaml(&escape(regexp))),
         ),
-        Err(_) | Ok(_) if kernel.raw().is_empty() => {
-            Gate::new(kind, Status::Note, "the node does not say which kernel it runs")
-        }
-        Err(_) | Ok(_) => no_mapping(compiled, kernel),
+        Err(ResolveError::NoMapping { .. } | ResolveError::Kernel { .. } | ResolveError::Template { .. })
+        | Ok(_) => no_mapping(compiled, kernel),
     }
 }
 
 fn no_mapping(compiled: &Compiled, kernel: &KernelVersion) -> Gate {
     let matched = kernel.matched();
+    if matched.is_empty() {
+        let reason = "the node does not say which kernel it runs";
+        return Gate::new(GateKind::Mapping, Status::Fail, reason);
+    }
     let count = compiled.mappings().len();
     let inherits = compiled.loader().is_some_and(|loader| loader.has_default_image);
     // The CRD wants the key also where the image of the container is used.

@@ -1,5 +1,7 @@
 //! Words for a shell, scalars for YAML, literals for a regexp.
 
+use crate::pattern::escape;
+
 /// The word as a POSIX shell takes it: bare where that is safe, else in single quotes.
 pub(super) fn shell(word: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
@@ -27,15 +29,7 @@ pub(super) fn yaml(text: &str) -> String {
 
 /// A regexp for exactly this text.
 pub(super) fn anchored(text: &str) -> String {
-    let mut regexp = String::from("^");
-    for c in text.chars() {
-        if r"\.+*?()|[]{}^$".contains(c) {
-            regexp.push('\\');
-        }
-        regexp.push(c);
-    }
-    regexp.push('$');
-    regexp
+    format!("^{}$", escape(text))
 }
 
 /// Words that some YAML reader takes for a truth value or null.

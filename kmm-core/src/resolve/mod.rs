@@ -41,6 +41,7 @@ pub use explain::TemplateExplanation;
 pub use explain::TemplateStep;
 pub use record::KernelForms;
 pub use record::Record;
+pub use resolved::Commands;
 pub use resolved::MappingChoice;
 pub use resolved::ModuleName;
 pub use resolved::Resolved;

@@ -10,6 +10,7 @@ use crate::api::Sign;
 use crate::api::TlsOptions;
 use crate::api::Toleration;
 use crate::kernel::KernelVersion;
+use crate::modprobe::Command;
 use crate::module::Compiled;
 
 use super::MappingChoice;
@@ -19,7 +20,8 @@ use super::Resolved;
 
 /// What was decided, or why nothing was: one element of `results` in the JSON of `kmm resolve`.
 ///
-/// Every field is always there; those that an error leaves undecided are `null`.
+/// Every field is always there; those that an error leaves undecided are `null`. Where everything is decided but
+/// `dirName` leaves the folder of the worker, only `commands` is `null`, and the code is `outsideRoot`.
 ///
 /// # Example: an error as JSON
 ///
@@ -67,12 +69,24 @@ impl Serialize for Record {
         let mapping = resolved
             .map(|resolved| &resolved.mapping)
             .or_else(|| error.and_then(ResolveError::mapping));
+        let commands = resolved.map(Resolved::commands);
+        let outside = match &commands {
+            Some(Err(outside)) => Some(ErrorFields {
+                code: "outsideRoot",
+                message: outside.to_string(),
+            }),
+            Some(Ok(_)) | None => None,
+        };
         RecordFields {
             module: &self.module,
             kernel: KernelForms::new(&self.kernel),
             mapping,
             decided: Decided::new(resolved),
-            error: error.map(ErrorFields::new),
+            commands: commands.and_then(Result::ok).map(|commands| CommandLines {
+                load: lines(&commands.load),
+                unload: lines(&commands.unload),
+            }),
+            error: error.map(ErrorFields::new).or(outside),
         }
         .serialize(serializer)
     }
@@ -111,7 +125,19 @@ struct RecordFields<'a> {
     mapping: Option<&'a MappingChoice>,
     #[serde(flatten)]
     decided: Decided<'a>,
+    commands: Option<CommandLines>,
     error: Option<ErrorFields>,
+}
+
+#[derive(Serialize)]
+struct CommandLines {
+    load: Vec<Vec<String>>,
+    unload: Vec<Vec<String>>,
+}
+
+fn lines(commands: &[Command]) -> Vec<Vec<String>> {
+    let line = |command: &Command| command.argv().map(str::to_owned).collect();
+    commands.iter().map(line).collect()
 }
 
 #[derive(Default, Serialize)]

@@ -13,6 +13,10 @@ use crate::api::Sign;
 use crate::api::TlsOptions;
 use crate::api::Toleration;
 use crate::kernel::KernelVersion;
+use crate::modprobe;
+use crate::modprobe::Command;
+use crate::modprobe::OutsideRoot;
+use crate::modprobe::WORKER_ROOT;
 use crate::module::Mapped;
 use crate::module::Mapping;
 use crate::module::build_args;
@@ -77,6 +81,28 @@ impl Resolved {
             modprobe: self.modprobe.clone(),
         }
     }
+
+    /// What a worker runs to load and to unload, when every in-tree module to remove is there.
+    ///
+    /// # Errors
+    ///
+    /// When `dirName` leaves the folder of the worker.
+    pub fn commands(&self) -> Result<Commands, OutsideRoot> {
+        let config = self.module_config();
+        Ok(Commands {
+            load: modprobe::load(&config, WORKER_ROOT)?,
+            unload: vec![modprobe::unload(&config, WORKER_ROOT)?],
+        })
+    }
+}
+
+/// What a worker runs for one kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commands {
+    /// For loading, in order.
+    pub load: Vec<Command>,
+    /// For unloading, in order.
+    pub unload: Vec<Command>,
 }
 
 /// Name and namespace of a Module.

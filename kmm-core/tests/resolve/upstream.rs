@@ -25,7 +25,7 @@ struct Failure {
 }
 
 /// What says nothing is taken away: `null`, `""`, `[]`, `{}` and `false`.
-fn condensed(value: &Value) -> Value {
+pub(crate) fn condensed(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields
             .iter()
@@ -53,7 +53,7 @@ fn stored(module: &Value) -> Module {
 
 #[test]
 fn every_sample_agrees() {
-    let samples: Vec<Sample> = serde_json::from_str(include_str!("data/upstream/resolve.json")).unwrap();
+    let samples: Vec<Sample> = serde_json::from_str(include_str!("../data/upstream/resolve.json")).unwrap();
     assert_eq!(samples.len(), 150);
     let mut wrong = Vec::new();
     for (number, sample) in samples.iter().enumerate() {
