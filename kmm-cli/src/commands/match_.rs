@@ -4,6 +4,7 @@ use anyhow::Result;
 use anyhow::bail;
 use kmm_core::kernel::KernelVersion;
 use kmm_core::pattern::Pattern;
+use kmm_core::resolve::RegexpMiss;
 use serde::Serialize;
 
 use crate::cli::Match;
@@ -55,12 +56,18 @@ pub fn run(arguments: &Match, printer: &Printer) -> Result<ExitStatus> {
 
 fn try_on(pattern: &Pattern, raw: &str) -> Tried {
     let kernel = KernelVersion::new(raw);
-    let found = pattern.find(kernel.matched());
+    let matched = kernel.matched();
+    let found = pattern.find(matched);
+    let reason = match &found {
+        Some(range) if range.is_empty() => format!("it matches the empty text at byte {}", range.start),
+        Some(range) => format!("it matches `{}`", &matched[range.clone()]),
+        None => RegexpMiss::of(pattern, matched).to_string(),
+    };
     Tried {
         kernel: raw.to_owned(),
         matched: found.is_some(),
         start: found.as_ref().map(|range| range.start),
         end: found.as_ref().map(|range| range.end),
-        reason: pattern.explain_miss(kernel.matched()).describe(kernel.matched()),
+        reason,
     }
 }

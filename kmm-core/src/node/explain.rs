@@ -114,6 +114,11 @@ impl NodeExplanation {
         }
     }
 
+    /// The kernel of the node, as it reports it.
+    pub fn kernel(&self) -> &str {
+        &self.kernel.raw
+    }
+
     /// The first gate that is shut.
     pub fn first_failing(&self) -> Option<&Gate> {
         self.gates.iter().find(|gate| gate.status == Status::Fail)

@@ -50,7 +50,7 @@ pub struct StuckPart {
 
 impl RegexpMiss {
     /// Compares a regexp with a kernel (in matched form) that it does not match.
-    pub(super) fn of(pattern: &Pattern, kernel: &str) -> Self {
+    pub fn of(pattern: &Pattern, kernel: &str) -> Self {
         match pattern.explain_miss(kernel) {
             Miss::MatchesNothing(nothing) => Self::MatchesNothing {
                 reason: nothing.to_string(),
