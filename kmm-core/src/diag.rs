@@ -203,6 +203,11 @@ pub enum Edit {
         /// The new list.
         values: Vec<String>,
     },
+    /// Puts quotes round a scalar, so that the text that stands in the source is the string: `5.10`, not 5.1.
+    QuoteScalar {
+        /// Which value.
+        path: FieldPath,
+    },
     /// Gives a field or key another name.
     RenameKey {
         /// Which field, with its old name.

@@ -1,6 +1,7 @@
 //! What a `Module` of Kernel Module Management means, as a pure library.
 
 pub mod api;
+pub mod build;
 pub mod diag;
 pub mod document;
 pub mod go_text;

@@ -121,7 +121,7 @@ impl Editor<'_> {
             }
         };
         for edit in edits {
-            let edit = based(edit, base);
+            let edit = self.quoted(document, based(edit, base));
             if let Some((_, known)) = self.edits.get_mut(place)
                 && !known.contains(&edit)
             {
@@ -156,6 +156,22 @@ impl Editor<'_> {
             Ok(out)
         } else {
             Err(EditError::Layout)
+        }
+    }
+
+    /// A scalar to quote, as the string that stands in the source.
+    fn quoted(&self, document: Option<usize>, edit: Edit) -> Edit {
+        let Edit::QuoteScalar { path } = &edit else {
+            return edit;
+        };
+        let document = document.and_then(|document| self.stream.documents.get(document));
+        let node = document.and_then(|document| document.root.at(path));
+        match node.and_then(|node| self.text.get(node.span.clone())) {
+            Some(text) => Edit::SetString {
+                path: path.clone(),
+                value: text.to_owned(),
+            },
+            None => edit,
         }
     }
 
@@ -221,6 +237,7 @@ pub(super) fn path_of(edit: &Edit) -> Option<&FieldPath> {
         | Edit::SetStrings { path, .. }
         | Edit::RenameKey { path, .. }
         | Edit::Remove { path }
+        | Edit::QuoteScalar { path }
         | Edit::ReplaceWithin { path, .. } => Some(path),
         Edit::ReplaceSource { .. } => None,
     }
@@ -245,6 +262,7 @@ fn based(edit: &Edit, base: &FieldPath) -> Edit {
         | Edit::SetStrings { path, .. }
         | Edit::RenameKey { path, .. }
         | Edit::Remove { path }
+        | Edit::QuoteScalar { path }
         | Edit::ReplaceWithin { path, .. } => *path = base.join(path),
         Edit::ReplaceSource { .. } => {}
     }

@@ -55,7 +55,10 @@ fn rebuild(node: &Node, edits: &[(&FieldPath, &Edit)], depth: usize) -> Option<N
                     return Some(Node::new(Value::Sequence(items.collect())));
                 }
                 Edit::ReplaceWithin { range, text, .. } => within.push((range.clone(), text.as_str())),
-                Edit::RenameKey { .. } | Edit::Remove { .. } | Edit::ReplaceSource { .. } => {}
+                Edit::RenameKey { .. }
+                | Edit::Remove { .. }
+                | Edit::QuoteScalar { .. }
+                | Edit::ReplaceSource { .. } => {}
             },
         }
     }

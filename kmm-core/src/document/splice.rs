@@ -76,6 +76,8 @@ pub(super) fn of(
             Edit::SetString { path, value } => {
                 out.push(Target::find(document, source, path)?.set_string(value));
             }
+            // The editor makes a `SetString` of it, unless the value is not there.
+            Edit::QuoteScalar { path } => return Err(EditError::Missing(path.clone())),
             Edit::SetStrings { path, values } => {
                 Target::find(document, source, path)?.set_strings(values, out);
             }

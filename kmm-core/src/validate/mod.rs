@@ -4,11 +4,29 @@
 //! so a caller can add rules of its own beside [`rules`].
 
 pub mod admission;
+mod check;
+mod examine;
+mod explain;
+mod facts;
+mod lint;
 mod rule;
 mod subject;
 
+pub use check::check;
+pub use check::check_with;
+pub use check::merged;
+pub use examine::Surroundings;
+pub use examine::examine;
+pub use explain::explain;
+pub use explain::texts;
+pub use facts::Facts;
 pub use rule::Findings;
 pub use rule::Rule;
 pub use subject::Cluster;
 pub use subject::Kind;
 pub use subject::Subject;
+
+/// The lints, by code: first those of Modules, then those of Dockerfiles and of the ConfigMaps that hold them.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    lint::MODULE.iter().chain(&lint::DOCKERFILE)
+}

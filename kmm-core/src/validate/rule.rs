@@ -1,6 +1,7 @@
 //! What a rule is.
 
 use crate::diag::Diagnostic;
+use crate::diag::RuleText;
 use crate::diag::Severity;
 use crate::path::FieldPath;
 
@@ -28,6 +29,17 @@ impl Rule {
     /// A finding of this rule about the value at `path`, with its worst severity.
     pub fn finding(&self, path: FieldPath, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(self.code, self.severity, path, message)
+    }
+
+    /// What there is to say about the rule in general.
+    pub fn text(&self) -> RuleText {
+        RuleText {
+            code: self.code,
+            name: self.name,
+            summary: self.summary,
+            explanation: self.explanation,
+            severity: self.severity,
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use crate::api::Module;
 use crate::document::Node;
 use crate::path::FieldPath;
 
+use super::Facts;
+
 /// Kinds that rules look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -36,10 +38,12 @@ pub struct Subject<'a> {
     pub module: Option<&'a Module>,
     /// The stored Module that this one would replace, where an update is checked.
     pub old: Option<&'a Module>,
-    /// The other objects of the same files: ConfigMaps, nodes.
+    /// The other objects of the same files: Modules, ConfigMaps, nodes.
     pub neighbours: &'a [&'a Node],
     /// The cluster.
     pub cluster: &'a Cluster,
+    /// What was worked out once for all rules: compiled regexps, the Dockerfile of a ConfigMap.
+    pub facts: &'a Facts,
 }
 
 impl Subject<'_> {

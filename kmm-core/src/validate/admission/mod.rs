@@ -58,7 +58,7 @@ pub fn rules() -> &'static [Rule] {
 /// ```
 /// use kmm_core::api::Module;
 /// use kmm_core::document::Node;
-/// use kmm_core::validate::{Cluster, Kind, Subject, admission};
+/// use kmm_core::validate::{Cluster, Facts, Kind, Subject, admission};
 ///
 /// let json = serde_json::json!({"metadata": {"name": "nic"}, "spec": {
 ///     "selector": {},
@@ -76,6 +76,7 @@ pub fn rules() -> &'static [Rule] {
 ///     old: None,
 ///     neighbours: &[],
 ///     cluster: &Cluster::default(),
+///     facts: &Facts::default(),
 /// };
 /// let denials = admission::denials(&subject);
 /// assert_eq!(denials.len(), 2);
