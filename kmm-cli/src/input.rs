@@ -9,6 +9,9 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
+/// What standard input is called.
+pub const STDIN: &str = "<stdin>";
+
 /// A text, and what to call it.
 #[derive(Debug)]
 pub struct Source {
@@ -25,7 +28,7 @@ pub struct Source {
 /// When it cannot be read, is larger than `most` bytes, or is not UTF-8.
 pub fn read(path: &Path, most: u64) -> Result<Source> {
     let (name, bytes) = if path == Path::new("-") {
-        ("<stdin>".to_owned(), take(io::stdin().lock(), most))
+        (STDIN.to_owned(), take(io::stdin().lock(), most))
     } else {
         (path.display().to_string(), File::open(path).and_then(|file| take(file, most)))
     };

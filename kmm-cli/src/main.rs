@@ -1,4 +1,5 @@
 //! `kmm`: explains, checks and previews Kernel Module Management manifests, offline.
+#![allow(unreachable_pub, reason = "a binary has no public interface: `pub` means another module of it")]
 
 mod cli;
 mod commands;

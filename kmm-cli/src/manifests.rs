@@ -9,6 +9,7 @@ use anyhow::bail;
 use kmm_core::api::ManagedClusterModule;
 use kmm_core::api::Module;
 use kmm_core::diag::Diagnostic;
+use kmm_core::diag::Part;
 use kmm_core::diag::Severity;
 use kmm_core::document;
 use kmm_core::document::Limits;
@@ -38,41 +39,48 @@ pub struct File {
     pub stream: Stream,
 }
 
+impl File {
+    /// Whether it came from standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.source.name == input::STDIN
+    }
+}
+
 /// Reads files of manifests.
 ///
 /// # Errors
 ///
 /// When a file cannot be read, or is larger than the reader takes.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<File>> {
-    let limits = Limits::default();
-    paths
-        .iter()
-        .map(|path| {
-            let source = input::read(path, limits.bytes as u64)?;
-            let stream = document::read(&source.text, &limits);
-            Ok(File { source, stream })
-        })
-        .collect()
+    let most = Limits::default().bytes as u64;
+    paths.iter().map(|path| input::read(path, most).map(file_of)).collect()
 }
 
-/// What is wrong with the files as text, before anyone looks at what their objects mean.
-pub fn reading_findings(files: &[File]) -> Vec<Located> {
-    let mut all = Vec::new();
-    for (number, file) in files.iter().enumerate() {
-        for found in file.stream.findings.iter().cloned().chain(file.stream.unnamed()) {
+/// The file with another text.
+pub fn with_text(file: &File, text: String) -> File {
+    file_of(Source { name: file.source.name.clone(), text })
+}
+
+fn file_of(source: Source) -> File {
+    let stream = document::read(&source.text, &Limits::default());
+    File { source, stream }
+}
+
+/// What is wrong with a file as text, before anyone looks at what its objects mean; each with the document that it is in.
+pub fn reading_findings(file: &File, number: usize) -> Vec<(Located, Option<usize>)> {
+    let found = file.stream.findings.iter().cloned().chain(file.stream.unnamed());
+    found
+        .map(|found| {
             let document = found.document.and_then(|index| file.stream.documents.get(index));
             let diagnostic = found.diagnostic;
-            let span = match document {
-                Some(document) => document.locate(&diagnostic.path, &diagnostic.part, &file.source.text),
-                None => match &diagnostic.part {
-                    kmm_core::diag::Part::Source(range) => range.clone(),
-                    _ => 0..0,
-                },
+            let span = match (document, &diagnostic.part) {
+                (_, Part::Source(range)) => range.clone(),
+                (Some(document), part) => document.locate(&diagnostic.path, part, &file.source.text),
+                (None, Part::Value | Part::Key | Part::Within(_)) => 0..0,
             };
-            all.push(Located { diagnostic, source: number, span, object: None });
-        }
-    }
-    all
+            (Located { diagnostic, source: number, span, object: None }, found.document)
+        })
+        .collect()
 }
 
 /// A finding about an object, with its place in the file.
@@ -112,7 +120,10 @@ pub struct Loaded {
 /// When a file or a Module cannot be read, or there is no Module.
 pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
     let files = read(&arguments.files)?;
-    let mut findings = reading_findings(&files);
+    let mut findings: Vec<Located> = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        findings.extend(reading_findings(file, number).into_iter().map(|(located, _)| located));
+    }
     let mut loaded = Loaded { modules: Vec::new(), nodes: Vec::new() };
     let mut unreadable = 0;
     for (number, file) in files.iter().enumerate() {

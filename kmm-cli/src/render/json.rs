@@ -3,7 +3,7 @@
 use kmm_core::document::LineIndex;
 use serde::Serialize;
 
-use crate::input::Source;
+use crate::manifests::File;
 
 use super::Located;
 use super::ObjectName;
@@ -34,10 +34,10 @@ pub struct Entry {
 }
 
 /// The findings as one document.
-pub fn report(findings: &[Located], sources: &[Source]) -> Report {
-    let lines: Vec<LineIndex> = sources.iter().map(|source| LineIndex::new(&source.text)).collect();
-    let entries = findings.iter().map(|found| {
-        let source = &sources[found.source];
+pub fn report<'a>(findings: impl Iterator<Item = &'a Located>, files: &[File]) -> Report {
+    let lines: Vec<LineIndex> = files.iter().map(|file| LineIndex::new(&file.source.text)).collect();
+    let entries = findings.map(|found| {
+        let source = &files[found.source].source;
         let start = lines[found.source].position(&source.text, found.span.start);
         let end = lines[found.source].position(&source.text, found.span.end);
         Entry {

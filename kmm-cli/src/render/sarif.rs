@@ -4,21 +4,22 @@ use kmm_core::diag::Severity;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::input::Source;
+use crate::manifests::File;
 
 use super::Located;
 use super::json;
 
 /// The findings as one log with one run.
-pub fn log(findings: &[Located], sources: &[Source]) -> Value {
+pub fn log<'a>(findings: impl Iterator<Item = &'a Located>, files: &[File]) -> Value {
+    let findings: Vec<&Located> = findings.collect();
     let mut codes: Vec<&str> = findings.iter().map(|found| found.diagnostic.code).collect();
     codes.sort_unstable();
     codes.dedup();
-    let report = json::report(findings, sources);
+    let report = json::report(findings.iter().copied(), files);
     let results: Vec<Value> = report
         .diagnostics
         .iter()
-        .zip(findings)
+        .zip(&findings)
         .map(|(entry, found)| result(entry, found.diagnostic.severity, &codes))
         .collect();
     json!({
@@ -38,7 +39,7 @@ pub fn log(findings: &[Located], sources: &[Source]) -> Value {
 }
 
 fn rule(code: &str) -> Value {
-    match kmm_core::validate::rule_text(code) {
+    match kmm_core::validate::explain(code) {
         None => json!({ "id": code }),
         Some(text) => json!({
             "id": code,

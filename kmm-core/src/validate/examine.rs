@@ -1,9 +1,13 @@
 //! From an object as it was written to everything that is wrong with it.
 
+use serde_json::Value;
+
 use crate::api::ManagedClusterModule;
 use crate::api::Module;
 use crate::diag::Diagnostic;
 use crate::document::Node;
+use crate::path::FieldPath;
+use crate::path::Segment;
 use crate::schema;
 use crate::schema::Resource;
 
@@ -60,9 +64,12 @@ pub fn examine(node: &Node, around: &Surroundings<'_>) -> Vec<Diagnostic> {
     let mut stored = None;
     let resource = match schema::identify(node) {
         Ok(resource) => {
-            let report = schema::check(resource, node);
+            let mut report = schema::check(resource, node);
+            report.errors.iter().for_each(|fault| mend(&mut report.stored, &fault.path));
             found.extend(report.errors);
-            found.extend(report.warnings);
+            // Of a text, its reader has told the duplicates, with both places.
+            let is_told = |found: &Diagnostic| !node.span.is_empty() && report.duplicates.contains(&found.path);
+            found.extend(report.warnings.into_iter().filter(|found| !is_told(found)));
             stored = Some(report.stored);
             Some(resource)
         }
@@ -78,7 +85,7 @@ pub fn examine(node: &Node, around: &Surroundings<'_>) -> Vec<Diagnostic> {
             module_of(resource, schema::check(resource, old).stored)
         });
         let facts = Facts::of(kind, node, module.as_ref());
-        found.extend(check::find(&Subject {
+        let meant = check::find(&Subject {
             kind,
             node,
             module: module.as_ref(),
@@ -86,9 +93,33 @@ pub fn examine(node: &Node, around: &Surroundings<'_>) -> Vec<Diagnostic> {
             neighbours: around.neighbours,
             cluster: around.cluster.unwrap_or(&Cluster::default()),
             facts: &facts,
-        }));
+        });
+        // A rule that looks at a value which was mended would not speak of what is written there.
+        let mended: Vec<FieldPath> = found.iter().filter(|fault| fault.admission).map(|fault| fault.path.clone()).collect();
+        found.extend(meant.into_iter().filter(|finding| finding.fix.is_some() || !mended.contains(&finding.path)));
     }
     check::in_order(node, check::merged(found))
+}
+
+/// Makes a value that the schema refuses one that a Module can be read from: the other rules are to see the rest.
+///
+/// A scalar becomes a string, as most scalars of a manifest are; anything else goes.
+fn mend(stored: &mut Value, path: &FieldPath) {
+    let mut place = Some(stored);
+    for segment in path.segments() {
+        place = place.and_then(|value| match segment {
+            Segment::Field(name) => value.get_mut(name),
+            Segment::Index(index) => value.get_mut(index),
+        });
+    }
+    if let Some(value) = place {
+        *value = match &value {
+            Value::Bool(value) => Value::String(value.to_string()),
+            Value::Number(value) => Value::String(value.to_string()),
+            Value::String(_) => return,
+            Value::Null | Value::Array(_) | Value::Object(_) => Value::Null,
+        };
+    }
 }
 
 /// Whether `node` says that it is one of the operator's objects.
