@@ -107,17 +107,14 @@ fn text(explained: &Explained) -> String {
     out
 }
 
-/// What becomes of the Module on the node, then the gates that have something to say: the first that is shut before
-/// the others.
+/// What becomes of the Module on the node, then the gates that are shut: the first one before the others.
 fn push_node(out: &mut String, node: &NodeExplanation) {
     let verdict = match (&node.outcome, node.verdict()) {
         (Ok(resolved), Verdict::Loads) => format!("gets {}", resolved.container_image),
         (_, verdict) => verdict.to_string(),
     };
     let _ = writeln!(out, "{} ({}): {}", printable(&node.node), printable(node.kernel()), printable(&verdict));
-    let first = node.first_failing();
-    let others = node.gates.iter().filter(|gate| gate.status != Status::Pass && first != Some(gate));
-    for gate in first.into_iter().chain(others) {
+    for gate in node.gates.iter().filter(|gate| gate.status == Status::Fail) {
         let _ = writeln!(out, "  {} {}: {}", gate.status, gate.gate, printable(&gate.reason));
         for remedy in &gate.remedies {
             let _ = writeln!(out, "    help: {}", printable(&remedy.summary));
