@@ -1,11 +1,15 @@
 //! From which states a match can still be had.
 
+use std::collections::VecDeque;
+
 use crate::pattern::program::{Alphabet, Inst, Pc, Program, Side, holds};
 
 /// For each state, the pairs of sides (before, after) in which some text leads on to the end.
 #[derive(Debug)]
 pub(super) struct Live {
     masks: Vec<u16>,
+    /// Characters that must follow at least; assertions may ask for more.
+    least: Vec<u32>,
 }
 
 fn bit(before: Side, after: Side) -> u16 {
@@ -48,7 +52,13 @@ impl Live {
                 }
             }
         }
-        Live { masks }
+        let least = least(program, &before);
+        Live { masks, least }
+    }
+
+    /// How many characters lie between a state and the end, at least.
+    pub(super) fn least(&self, pc: Pc) -> usize {
+        self.least[pc as usize] as usize
     }
 
     fn derive(program: &Program, alphabet: Alphabet, masks: &[u16], pc: Pc) -> u16 {
@@ -88,4 +98,31 @@ impl Live {
     pub(super) fn is_live_with(&self, pc: Pc, before: Side, after: Side) -> bool {
         self.masks[pc as usize] & bit(before, after) != 0
     }
+}
+
+fn least(program: &Program, before: &[Vec<Pc>]) -> Vec<u32> {
+    let mut least = vec![u32::MAX; before.len()];
+    let mut queue = VecDeque::new();
+    for (pc, inst) in program.insts.iter().enumerate() {
+        if matches!(inst, Inst::Final) {
+            least[pc] = 0;
+            queue.push_back(pc as Pc);
+        }
+    }
+    // What consumes nothing goes to the front, so that nearer states come first.
+    while let Some(pc) = queue.pop_front() {
+        for &from in &before[pc as usize] {
+            let consumes = matches!(program.insts[from as usize], Inst::Char { .. });
+            let distance = least[pc as usize] + u32::from(consumes);
+            if distance < least[from as usize] {
+                least[from as usize] = distance;
+                if consumes {
+                    queue.push_back(from);
+                } else {
+                    queue.push_front(from);
+                }
+            }
+        }
+    }
+    least
 }

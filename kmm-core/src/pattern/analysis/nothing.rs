@@ -110,7 +110,7 @@ pub(super) fn reason(pattern: &Pattern) -> Nothing {
 
 /// Whether something of any length matches when some nodes hold whatever comes; with the states looked at.
 fn possible(pattern: &Pattern, relaxed: &[NodeId]) -> Option<(bool, usize)> {
-    let mut builder = Builder::new(Alphabet::Text, MAX_STATES).relax(relaxed);
+    let mut builder = Builder::new(Alphabet::Kernel, MAX_STATES).relax(relaxed);
     builder.search(pattern.ast(), false).ok()?;
     let program = builder.finish().ok()?;
     let live = Live::new(&program, Alphabet::Kernel, true);

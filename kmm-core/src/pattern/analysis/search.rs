@@ -90,7 +90,7 @@ impl Walk {
             like: self.like.as_ref().map_or(0, Automaton::start),
             unlike: self.unlike.as_ref().map_or(0, Automaton::start),
         };
-        if !self.live.is_live(start.pc, Side::Edge) {
+        if !self.live.is_live(start.pc, Side::Edge) || self.live.least(start.pc) > MAX_LENGTH {
             return Found::Nothing;
         }
         let mut seen = HashSet::from([start]);
@@ -117,7 +117,7 @@ impl Walk {
                 let side = Side::of(char::from(byte));
                 let reached = &reached[usize::from(side == Side::Other)];
                 work += reached.len() as u64;
-                let nexts = self.nexts(reached, byte, side);
+                let nexts = self.nexts(reached, byte, side, MAX_LENGTH - length - 1);
                 let Some((like, unlike)) = self.advance(place, symbol, byte, nexts.is_empty()) else {
                     continue;
                 };
@@ -151,12 +151,14 @@ impl Walk {
         Found::Nothing
     }
 
-    fn nexts(&self, reached: &[Pc], byte: u8, side: Side) -> Vec<Pc> {
+    /// The states after a byte from which the end is no more than `room` characters away.
+    fn nexts(&self, reached: &[Pc], byte: u8, side: Side, room: usize) -> Vec<Pc> {
         let mut nexts = Vec::new();
         for &pc in reached {
             if let Inst::Char { set, next, .. } = self.wanted.insts[pc as usize]
                 && self.wanted.sets[set as usize].kernel >> byte & 1 == 1
                 && self.live.is_live(next, side)
+                && self.live.least(next) <= room
             {
                 nexts.push(next);
             }
