@@ -39,9 +39,13 @@ impl CharSet {
     /// What `.` matches: everything, or everything but a newline.
     pub(super) fn dot(newline: bool) -> CharSet {
         if newline {
-            CharSet { ranges: vec![(0, MAX)] }
+            CharSet {
+                ranges: vec![(0, MAX)],
+            }
         } else {
-            CharSet { ranges: vec![(0, 0x9), (0xB, MAX)] }
+            CharSet {
+                ranges: vec![(0, 0x9), (0xB, MAX)],
+            }
         }
     }
 
@@ -148,7 +152,11 @@ mod tests {
         assert_eq!(set.ranges(), [(0, 3), (5, 12)]);
         assert_eq!(set.negated().ranges(), [(4, 4), (13, MAX)]);
         assert_eq!(set.negated().negated(), set);
-        assert_eq!(set.intersection(&CharSet::from_ranges(vec![(2, 6), (12, 40)])).ranges(), [(2, 3), (5, 6), (12, 12)]);
+        assert_eq!(
+            set.intersection(&CharSet::from_ranges(vec![(2, 6), (12, 40)]))
+                .ranges(),
+            [(2, 3), (5, 6), (12, 12)]
+        );
         assert!(set.contains(5) && !set.contains(4) && !set.contains(13));
         assert!(CharSet::default().negated().contains(MAX));
     }
@@ -164,7 +172,13 @@ mod tests {
     #[test]
     fn characters_leave_out_surrogates() {
         let set = CharSet::from_ranges(vec![(0xD000, 0xE001)]);
-        assert_eq!(set.char_ranges().collect::<Vec<_>>(), [('\u{D000}', '\u{D7FF}'), ('\u{E000}', '\u{E001}')]);
-        assert_eq!(CharSet::from_ranges(vec![(0xD800, 0xDFFF)]).char_ranges().count(), 0);
+        assert_eq!(
+            set.char_ranges().collect::<Vec<_>>(),
+            [('\u{D000}', '\u{D7FF}'), ('\u{E000}', '\u{E001}')]
+        );
+        assert_eq!(
+            CharSet::from_ranges(vec![(0xD800, 0xDFFF)]).char_ranges().count(),
+            0
+        );
     }
 }

@@ -27,7 +27,11 @@ pub struct PatternError {
 
 impl PatternError {
     pub(super) fn new(kind: ErrorKind, quoted: &str, span: Range<usize>) -> PatternError {
-        PatternError { kind, quoted: quoted.to_owned(), span }
+        PatternError {
+            kind,
+            quoted: quoted.to_owned(),
+            span,
+        }
     }
 
     /// What is wrong.
@@ -131,7 +135,9 @@ impl ErrorKind {
             ErrorKind::UnexpectedParenthesis => "unexpected )",
             ErrorKind::NestingDepth => "expression nests too deeply",
             ErrorKind::TooLarge => "expression too large",
-            ErrorKind::EngineLimit => "the regexp is valid, but compiles to more memory than this engine gives to one pattern",
+            ErrorKind::EngineLimit => {
+                "the regexp is valid, but compiles to more memory than this engine gives to one pattern"
+            }
         }
     }
 }

@@ -76,7 +76,10 @@ impl Pattern {
                         if let &[before, look, after] = window
                             && let Some(meaning) = boundary(ast, before, look, after)
                         {
-                            found.push(OddEscape { span: ast.node(look).span(), meaning });
+                            found.push(OddEscape {
+                                span: ast.node(look).span(),
+                                meaning,
+                            });
                         }
                     }
                 }
@@ -89,7 +92,9 @@ impl Pattern {
 
     /// The escapes in one character or class.
     fn odd_in(&self, span: Range<usize>, found: &mut Vec<OddEscape>) {
-        let Some(written) = self.as_str().get(span.clone()) else { return };
+        let Some(written) = self.as_str().get(span.clone()) else {
+            return;
+        };
         let mut bytes = written.bytes().enumerate();
         while let Some((at, byte)) = bytes.next() {
             if byte != b'\\' {
@@ -106,7 +111,10 @@ impl Pattern {
                 _ => continue,
             };
             let start = span.start + at;
-            found.push(OddEscape { span: start..start + 2, meaning });
+            found.push(OddEscape {
+                span: start..start + 2,
+                meaning,
+            });
         }
     }
 
@@ -240,39 +248,57 @@ mod tests {
             (".*", false, false),
         ] {
             let pattern = pattern(source);
-            assert_eq!((pattern.is_anchored_start(), pattern.is_anchored_end()), (start, end), "{source}");
+            assert_eq!(
+                (pattern.is_anchored_start(), pattern.is_anchored_end()),
+                (start, end),
+                "{source}"
+            );
         }
     }
 
     #[test]
     fn dots_of_versions() {
         for (source, dots) in [
-            ("5.14", vec![1..2]),
+            ("5.14", vec![1]),
             (r"5\.14", vec![]),
             ("5.*", vec![]),
-            ("el9.x86_64", vec![3..4]),
-            (r"^\d+.\d+", vec![4..5]),
-            ("[0-9].[0-9]", vec![5..6]),
-            ("(5).(14)", vec![3..4]),
+            ("el9.x86_64", vec![3]),
+            (r"^\d+.\d+", vec![4]),
+            ("[0-9].[0-9]", vec![5]),
+            ("(5).(14)", vec![3]),
             ("a.b", vec![]),
             ("5.+4", vec![]),
             ("5.?4", vec![]),
             ("[.]5", vec![]),
             (r"\Q5.1\E", vec![]),
         ] {
-            assert_eq!(pattern(source).version_dots(), dots, "{source}");
+            let found: Vec<_> = pattern(source)
+                .version_dots()
+                .iter()
+                .map(|dot| dot.start)
+                .collect();
+            assert_eq!(found, dots, "{source}");
         }
     }
 
     #[test]
     fn escapes_that_were_not_meant() {
-        let found = |source| pattern(source).odd_escapes().into_iter().map(|e| (e.span, e.meaning)).collect::<Vec<_>>();
+        let found = |source| {
+            pattern(source)
+                .odd_escapes()
+                .into_iter()
+                .map(|e| (e.span, e.meaning))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(found(r"^.+\fc37"), [(3..5, "a form feed")]);
         assert_eq!(found(r"[\v.]x"), [(1..3, "a vertical tab")]);
         assert_eq!(found(r"6\.1-\beta"), [(5..7, "a word boundary")]);
         assert_eq!(found(r"\beta"), []);
         assert_eq!(found(r"\bel9\b"), []);
         assert_eq!(found(r"\Q\f\E\\f\x0c"), []);
-        assert_eq!(found(r"\nvidia\sles"), [(0..2, "a newline"), (7..9, "white space")]);
+        assert_eq!(
+            found(r"\nvidia\sles"),
+            [(0..2, "a newline"), (7..9, "white space")]
+        );
     }
 }

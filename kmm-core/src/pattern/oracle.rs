@@ -13,7 +13,13 @@ fn ends(pattern: &Pattern, id: NodeId, text: &[char], at: usize) -> BTreeSet<usi
     let word = |at: Option<&char>| at.is_some_and(|c| c.is_ascii_alphanumeric() || *c == '_');
     let before = at.checked_sub(1).and_then(|at| text.get(at));
     let after = text.get(at);
-    let here = |holds: bool| if holds { BTreeSet::from([at]) } else { BTreeSet::new() };
+    let here = |holds: bool| {
+        if holds {
+            BTreeSet::from([at])
+        } else {
+            BTreeSet::new()
+        }
+    };
     match ast.kind(id) {
         Kind::Empty => here(true),
         Kind::Look(look) => here(match look {
@@ -26,10 +32,19 @@ fn ends(pattern: &Pattern, id: NodeId, text: &[char], at: usize) -> BTreeSet<usi
         }),
         Kind::Literal { .. } | Kind::Dot { .. } | Kind::Class(_) => {
             let set = ast.node(id).char_set().unwrap();
-            if after.is_some_and(|&c| set.contains(c as u32)) { BTreeSet::from([at + 1]) } else { BTreeSet::new() }
+            if after.is_some_and(|&c| set.contains(c as u32)) {
+                BTreeSet::from([at + 1])
+            } else {
+                BTreeSet::new()
+            }
         }
-        Kind::Concat(subs) => subs.iter().fold(BTreeSet::from([at]), |from, &sub| step(pattern, sub, text, &from)),
-        Kind::Alternate(subs) => subs.iter().flat_map(|&sub| ends(pattern, sub, text, at)).collect(),
+        Kind::Concat(subs) => subs
+            .iter()
+            .fold(BTreeSet::from([at]), |from, &sub| step(pattern, sub, text, &from)),
+        Kind::Alternate(subs) => subs
+            .iter()
+            .flat_map(|&sub| ends(pattern, sub, text, at))
+            .collect(),
         Kind::Repeat { sub, min, max, .. } => {
             let mut from = BTreeSet::from([at]);
             for _ in 0..*min {
@@ -61,7 +76,12 @@ fn texts(alphabet: &[char], length: usize) -> Vec<String> {
     for _ in 0..length {
         let end = all.len();
         for at in last..end {
-            all.extend(alphabet.iter().map(|c| format!("{}{c}", all[at])).collect::<Vec<_>>());
+            all.extend(
+                alphabet
+                    .iter()
+                    .map(|c| format!("{}{c}", all[at]))
+                    .collect::<Vec<_>>(),
+            );
         }
         last = end;
     }
@@ -70,7 +90,8 @@ fn texts(alphabet: &[char], length: usize) -> Vec<String> {
 
 fn leaf() -> impl Strategy<Value = String> {
     const LEAVES: &[&str] = &[
-        "a", "5", "-", ".", "[a5]", "[^a]", r"\d", r"\W", "^", "$", r"\b", r"\B", "(?m:^)", "(?m:$)", r"\z", "",
+        "a", "5", "-", ".", "[a5]", "[^a]", r"\d", r"\W", "^", "$", r"\b", r"\B", "(?m:^)", "(?m:$)", r"\z",
+        "",
     ];
     proptest::sample::select(LEAVES).prop_map(str::to_owned)
 }
@@ -83,7 +104,9 @@ fn pattern_of(depth: u32, size: u32, quantifiers: &'static [&'static str]) -> im
             1 => (inner, proptest::sample::select(quantifiers)).prop_map(|(a, q)| format!("(?:{a}){q}")),
         ]
     });
-    source.prop_filter_map("counts multiply to more than 1,000", |source| Pattern::parse(&source).ok())
+    source.prop_filter_map("counts multiply to more than 1,000", |source| {
+        Pattern::parse(&source).ok()
+    })
 }
 
 fn pattern() -> impl Strategy<Value = Pattern> {
@@ -142,13 +165,19 @@ fn pattern_covers_all(pattern: &Pattern) -> bool {
 }
 
 /// How far from `start` some text can follow and make a match that takes all of it; with what follows.
-fn continuations(pattern: &Pattern, kernel: &[char], tails: &[String]) -> Option<(usize, usize, Vec<String>)> {
+fn continuations(
+    pattern: &Pattern,
+    kernel: &[char],
+    tails: &[String],
+) -> Option<(usize, usize, Vec<String>)> {
     let mut best: Option<(usize, usize, Vec<String>)> = None;
     for start in 0..=kernel.len() {
         for end in start..=kernel.len() {
             let fits = |tail: &&String| {
                 let text: Vec<char> = kernel[..end].iter().copied().chain(tail.chars()).collect();
-                ends(pattern, pattern.ast().root, &text, start).last().is_some_and(|&last| last >= end)
+                ends(pattern, pattern.ast().root, &text, start)
+                    .last()
+                    .is_some_and(|&last| last >= end)
             };
             let longer = best.as_ref().is_none_or(|(from, to, _)| to - from < end - start);
             if longer {

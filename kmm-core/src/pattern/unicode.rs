@@ -44,7 +44,11 @@ fn table(tables: &[(&str, &[(u32, u32)])], name: &str) -> Option<CharSet> {
 fn canonical(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')) {
-        out.push(if out.is_empty() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
+        out.push(if out.is_empty() {
+            c.to_ascii_uppercase()
+        } else {
+            c.to_ascii_lowercase()
+        });
     }
     out
 }
@@ -93,10 +97,36 @@ mod tests {
 
     #[test]
     fn names_are_found_in_any_dress() {
-        for name in ["Greek", "greek", " G_r-eek", "Lu", "lu", "L", "letter", "Uppercase_Letter", "uppercase letter", "LC", "lc", "any", "ASCII", "Assigned", "cn"] {
+        for name in [
+            "Greek",
+            "greek",
+            " G_r-eek",
+            "Lu",
+            "lu",
+            "L",
+            "letter",
+            "Uppercase_Letter",
+            "uppercase letter",
+            "LC",
+            "lc",
+            "any",
+            "ASCII",
+            "Assigned",
+            "cn",
+        ] {
             assert!(class(name, false).is_some(), "{name}");
         }
-        for name in ["", "Latn", "Alphabetic", "Emoji", "space", "IsGreek", "Old_Italic", "SignWriting", "é"] {
+        for name in [
+            "",
+            "Latn",
+            "Alphabetic",
+            "Emoji",
+            "space",
+            "IsGreek",
+            "Old_Italic",
+            "SignWriting",
+            "é",
+        ] {
             assert!(class(name, false).is_none(), "{name}");
         }
     }

@@ -1,8 +1,7 @@
 //! What is reached without consuming.
 
-use super::kernel::Side;
-use super::live::{Live, holds};
-use super::program::{Inst, Pc, Program};
+use super::live::Live;
+use crate::pattern::program::{Inst, Pc, Program, Side, holds};
 
 /// Follows splits and assertions that hold; reused, as it keeps a mark per state.
 #[derive(Debug)]
@@ -21,7 +20,14 @@ pub(super) struct Closure {
 impl Closure {
     pub(super) fn new(program: &Program) -> Closure {
         let marks = vec![0; program.insts.len()];
-        Closure { marks, round: 0, waiting: Vec::new(), chars: Vec::new(), accepts: false, work: 0 }
+        Closure {
+            marks,
+            round: 0,
+            waiting: Vec::new(),
+            chars: Vec::new(),
+            accepts: false,
+            work: 0,
+        }
     }
 
     /// Reaches from `from` between two sides, leaving out what leads nowhere.

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::closure::Closure;
-use super::kernel::{Side, Symbols};
 use super::live::Live;
-use super::program::{Alphabet, Inst, Pc, Program};
+use super::symbols::Symbols;
+use crate::pattern::program::{Alphabet, Inst, Pc, Program, Side};
 
 pub(super) type StateId = u32;
 
@@ -69,7 +69,8 @@ impl Automaton {
             return known;
         }
         let (pcs, before) = &self.states[id as usize];
-        self.closure.run(&self.program, &self.live, pcs, *before, Side::Edge);
+        self.closure
+            .run(&self.program, &self.live, pcs, *before, Side::Edge);
         self.accepts[id as usize] = Some(self.closure.accepts);
         self.closure.accepts
     }

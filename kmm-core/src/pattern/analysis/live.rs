@@ -1,13 +1,15 @@
 //! From which states a match can still be had.
 
-use super::kernel::Side;
-use super::program::{Alphabet, Inst, Pc, Program};
-use crate::pattern::syntax::Look;
+use std::collections::VecDeque;
+
+use crate::pattern::program::{Alphabet, Inst, Pc, Program, Side, holds};
 
 /// For each state, the pairs of sides (before, after) in which some text leads on to the end.
 #[derive(Debug)]
 pub(super) struct Live {
     masks: Vec<u16>,
+    /// Characters that must follow at least; assertions may ask for more.
+    least: Vec<u32>,
 }
 
 fn bit(before: Side, after: Side) -> u16 {
@@ -22,19 +24,6 @@ fn column(after: Side) -> u16 {
     0x1111 << (after as u16)
 }
 
-/// Whether an assertion holds between two sides.
-pub(super) fn holds(look: Look, before: Side, after: Side) -> bool {
-    let word = (before == Side::Word) != (after == Side::Word);
-    match look {
-        Look::TextStart => before == Side::Edge,
-        Look::TextEnd => after == Side::Edge,
-        Look::LineStart => matches!(before, Side::Edge | Side::Newline),
-        Look::LineEnd => matches!(after, Side::Edge | Side::Newline),
-        Look::Word => word,
-        Look::NotWord => !word,
-    }
-}
-
 impl Live {
     /// With `whole`, the final state counts at the end of the text only.
     pub(super) fn new(program: &Program, alphabet: Alphabet, whole: bool) -> Live {
@@ -45,7 +34,9 @@ impl Live {
         for (pc, inst) in program.insts.iter().enumerate() {
             match inst {
                 Inst::Char { next, .. } | Inst::Look { next, .. } => before[*next as usize].push(pc as Pc),
-                Inst::Split(entries) => entries.iter().for_each(|&next| before[next as usize].push(pc as Pc)),
+                Inst::Split(entries) => entries
+                    .iter()
+                    .for_each(|&next| before[next as usize].push(pc as Pc)),
                 Inst::Final => {
                     masks[pc] = if whole { column(Side::Edge) } else { u16::MAX };
                     queue.push(pc);
@@ -61,7 +52,13 @@ impl Live {
                 }
             }
         }
-        Live { masks }
+        let least = least(program, &before);
+        Live { masks, least }
+    }
+
+    /// How many characters lie between a state and the end, at least.
+    pub(super) fn least(&self, pc: Pc) -> usize {
+        self.least[pc as usize] as usize
     }
 
     fn derive(program: &Program, alphabet: Alphabet, masks: &[u16], pc: Pc) -> u16 {
@@ -101,4 +98,31 @@ impl Live {
     pub(super) fn is_live_with(&self, pc: Pc, before: Side, after: Side) -> bool {
         self.masks[pc as usize] & bit(before, after) != 0
     }
+}
+
+fn least(program: &Program, before: &[Vec<Pc>]) -> Vec<u32> {
+    let mut least = vec![u32::MAX; before.len()];
+    let mut queue = VecDeque::new();
+    for (pc, inst) in program.insts.iter().enumerate() {
+        if matches!(inst, Inst::Final) {
+            least[pc] = 0;
+            queue.push_back(pc as Pc);
+        }
+    }
+    // What consumes nothing goes to the front, so that nearer states come first.
+    while let Some(pc) = queue.pop_front() {
+        for &from in &before[pc as usize] {
+            let consumes = matches!(program.insts[from as usize], Inst::Char { .. });
+            let distance = least[pc as usize] + u32::from(consumes);
+            if distance < least[from as usize] {
+                least[from as usize] = distance;
+                if consumes {
+                    queue.push_back(from);
+                } else {
+                    queue.push_front(from);
+                }
+            }
+        }
+    }
+    least
 }

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::kernel::Side;
-use super::live::{Live, holds};
+use super::MAX_STATES;
+use super::live::Live;
 use super::nothing::Nothing;
-use super::program::{Alphabet, Builder, Inst, NO_NODE, Pc, Program};
 use super::render::Expected;
 use crate::pattern::Pattern;
 use crate::pattern::charset::CharSet;
+use crate::pattern::program::{Alphabet, Builder, Inst, NO_NODE, Pc, Program, Side, holds};
 use crate::pattern::syntax::NodeId;
 
 /// States looked at before giving up.
@@ -72,7 +72,7 @@ impl Pattern {
         if let Some(nothing) = self.matches_nothing() {
             return Miss::MatchesNothing(nothing);
         }
-        let mut builder = Builder::new(Alphabet::Text);
+        let mut builder = Builder::new(Alphabet::Text, MAX_STATES);
         if builder.anchored(self.ast()).is_err() {
             return Miss::CannotTell;
         }
@@ -81,7 +81,16 @@ impl Pattern {
         };
         let live = Live::new(&program, Alphabet::Text, false);
         let marks = vec![0; program.insts.len()];
-        let attempts = Attempts { pattern: self, program, live, marks, round: 0, work: 0, best: None, stuck: None };
+        let attempts = Attempts {
+            pattern: self,
+            program,
+            live,
+            marks,
+            round: 0,
+            work: 0,
+            best: None,
+            stuck: None,
+        };
         attempts.run(kernel).map_or(Miss::CannotTell, Miss::Stopped)
     }
 }
@@ -122,10 +131,21 @@ impl Attempts<'_> {
         let expected = self.expected(&threads, before);
         let stuck = self.stuck.map(|(_, at, node)| {
             let node = self.pattern.ast().node(node);
-            let set = node.char_set().map(|set| CharSet::clone(&set)).unwrap_or_default();
-            Stuck { at, pattern: node.span(), expected: Expected { set, end: false } }
+            let set = node
+                .char_set()
+                .map(|set| CharSet::clone(&set))
+                .unwrap_or_default();
+            Stuck {
+                at,
+                pattern: node.span(),
+                expected: Expected { set, end: false },
+            }
         });
-        Some(Stop { matched, expected, stuck })
+        Some(Stop {
+            matched,
+            expected,
+            stuck,
+        })
     }
 
     fn attempt(&mut self, kernel: &str, start: usize, mut before: Side) {
@@ -137,7 +157,10 @@ impl Attempts<'_> {
             if threads.is_empty() || self.work > BUDGET {
                 return;
             }
-            let longer = self.best.as_ref().is_none_or(|(range, ..)| range.len() < at - start);
+            let longer = self
+                .best
+                .as_ref()
+                .is_none_or(|(range, ..)| range.len() < at - start);
             if longer {
                 self.best = Some((start..at, threads.clone(), before));
             }
@@ -153,7 +176,14 @@ impl Attempts<'_> {
     }
 
     /// The threads after `c`, which stands at `at`; best ones first. Notes what was not satisfied.
-    fn closure(&mut self, from: &[Thread], before: Side, after: Side, at: usize, c: Option<char>) -> Vec<Thread> {
+    fn closure(
+        &mut self,
+        from: &[Thread],
+        before: Side,
+        after: Side,
+        at: usize,
+        c: Option<char>,
+    ) -> Vec<Thread> {
         self.round += 1;
         let mut next: Vec<Thread> = Vec::new();
         let mut waiting: Vec<Thread> = Vec::new();
@@ -168,9 +198,15 @@ impl Attempts<'_> {
                 match &self.program.insts[pc as usize] {
                     Inst::Split(entries) => waiting.extend(entries.iter().rev().map(|&entry| (entry, score))),
                     Inst::Final => {}
-                    Inst::Look { look, next, .. } if holds(*look, before, after) => waiting.push((*next, score)),
+                    Inst::Look { look, next, .. } if holds(*look, before, after) => {
+                        waiting.push((*next, score));
+                    }
                     Inst::Look { node, .. } => note(&mut self.stuck, (score, at, *node)),
-                    Inst::Char { set, next: target, node } => {
+                    Inst::Char {
+                        set,
+                        next: target,
+                        node,
+                    } => {
                         let set = &self.program.sets[*set as usize];
                         if c.is_some_and(|c| set.set.contains(c as u32)) {
                             let spelled = set.kernel.count_ones() <= 2;
@@ -208,7 +244,10 @@ impl Attempts<'_> {
             }
         }
         closure.run(&self.program, &self.live, &pcs, before, Side::Edge);
-        Expected { set: CharSet::from_ranges(ranges), end: closure.accepts }
+        Expected {
+            set: CharSet::from_ranges(ranges),
+            end: closure.accepts,
+        }
     }
 }
 
@@ -217,5 +256,61 @@ fn note(stuck: &mut Option<(u32, usize, NodeId)>, new: (u32, usize, NodeId)) {
     let better = stuck.is_none_or(|old| (old.0, old.1) < (new.0, new.1));
     if better && new.2 != NO_NODE {
         *stuck = Some(new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stop(source: &str, kernel: &str) -> Stop {
+        match Pattern::parse(source).unwrap().explain_miss(kernel) {
+            Miss::Stopped(stop) => stop,
+            other => panic!("{source} on {kernel}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn how_far_it_came() {
+        for (source, kernel, matched, expected) in [
+            (r"^5\.14\.0", "5.15.0", 0..3, "`4`"),
+            (r"^5\.14\.[0-9]", "5.14.x", 0..5, "`[0-9]`"),
+            (r"^5\.14$", "5.14.0", 0..4, "the end of the text"),
+            (r"^5\.14$", "5.1", 0..3, "`4`"),
+            (r"el9_\d", "5.14.0-el9.x86_64", 7..10, "`_`"),
+            (
+                r"^5\.1\b",
+                "5.14",
+                0..3,
+                r"`[^0-9A-Z_a-z]` or the end of the text",
+            ),
+            (r"^6|^7", "5.14", 0..0, "`[67]`"),
+            ("(?i)^fc", "el", 0..0, "`[Ff]`"),
+        ] {
+            let stop = stop(source, kernel);
+            assert_eq!(
+                (stop.matched, stop.expected.to_string().as_str()),
+                (matched, expected),
+                "{source} on {kernel}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_it_was_stuck() {
+        let stuck = stop(r"^.+\.fc37\.x86_64$", "6.0.15-300.fc38.x86_64")
+            .stuck
+            .unwrap();
+        assert_eq!(
+            (stuck.at, stuck.pattern, stuck.expected.to_string().as_str()),
+            (14, 8..9, "`7`")
+        );
+        let stuck = stop(r"^5\.14\.0$|^6\.", "5.14.1").stuck.unwrap();
+        assert_eq!((stuck.at, stuck.pattern), (5, 8..9));
+        let stuck = stop(r"^5\.14$", "5.14.0").stuck.unwrap();
+        assert_eq!(
+            (stuck.at, stuck.pattern, stuck.expected.to_string().as_str()),
+            (4, 6..7, "nothing")
+        );
     }
 }

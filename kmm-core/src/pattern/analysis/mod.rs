@@ -9,22 +9,25 @@
 
 mod closure;
 mod determine;
-mod kernel;
 mod live;
 mod miss;
 mod nothing;
-mod program;
 mod render;
 mod search;
+mod symbols;
 
 pub use miss::{Miss, Stop, Stuck};
 pub use nothing::Nothing;
 pub use render::Expected;
 
 use super::Pattern;
-use kernel::SHAPE;
-use program::{Alphabet, Builder, Program, TooLarge};
+use super::program::{Alphabet, Builder, Program, TooLarge};
+use super::syntax::Ast;
 use search::{Found, Query};
+use symbols::SHAPE;
+
+/// More states of one graph than this are not looked at.
+const MAX_STATES: usize = 50_000;
 
 /// Steps that one question may take before the answer is "cannot tell".
 const BUDGET: u64 = 6_000_000;
@@ -77,7 +80,7 @@ impl Matcher<'_> {
     fn add_to(self, builder: &mut Builder) -> Result<(), TooLarge> {
         match self {
             Matcher::Literal(text) => builder.literal(text),
-            Matcher::Pattern(pattern) => builder.search(pattern.ast()),
+            Matcher::Pattern(pattern) => builder.search(pattern.ast(), false),
         }
     }
 }
@@ -98,17 +101,16 @@ impl Matcher<'_> {
 /// # Ok::<(), kmm_core::pattern::PatternError>(())
 /// ```
 pub fn covers(earlier: &[Matcher<'_>], later: Matcher<'_>) -> Covered {
-    if let Matcher::Literal(kernel) = later {
-        return if earlier.iter().any(|matcher| matcher.is_match(kernel)) {
-            Covered::Yes
-        } else {
-            Covered::No { witness: kernel.to_owned() }
-        };
-    }
-    match example(later, earlier) {
-        Found::Text(witness) => Covered::No { witness },
-        Found::Nothing => Covered::Yes,
-        Found::CannotTell => Covered::CannotTell,
+    match later {
+        Matcher::Literal(kernel) if earlier.iter().any(|matcher| matcher.is_match(kernel)) => Covered::Yes,
+        Matcher::Literal(kernel) => Covered::No {
+            witness: kernel.to_owned(),
+        },
+        Matcher::Pattern(pattern) => match example(pattern, earlier) {
+            Found::Text(witness) => Covered::No { witness },
+            Found::Nothing => Covered::Yes,
+            Found::CannotTell => Covered::CannotTell,
+        },
     }
 }
 
@@ -126,7 +128,7 @@ impl Pattern {
     /// # Ok::<(), kmm_core::pattern::PatternError>(())
     /// ```
     pub fn witness(&self) -> Witness {
-        match example(Matcher::Pattern(self), &[]) {
+        match example(self, &[]) {
             Found::Text(text) => Witness::Some(text),
             Found::Nothing => Witness::Nothing(nothing::reason(self)),
             Found::CannotTell => Witness::CannotTell,
@@ -170,7 +172,7 @@ impl Pattern {
     /// # Ok::<(), kmm_core::pattern::PatternError>(())
     /// ```
     pub fn wider_than(&self, intended: &Pattern) -> Option<String> {
-        match example(Matcher::Pattern(self), &[Matcher::Pattern(intended)]) {
+        match example(self, &[Matcher::Pattern(intended)]) {
             Found::Text(text) => Some(text),
             Found::Nothing | Found::CannotTell => None,
         }
@@ -188,44 +190,54 @@ impl Pattern {
     }
 }
 
-/// A kernel release for `wanted` and for none of `unlike`: a likely one first, then any.
-fn example(wanted: Matcher<'_>, unlike: &[Matcher<'_>]) -> Found {
+/// A kernel release for `wanted` and for none of `unlike`: likely ones first, then any.
+fn example(wanted: &Pattern, unlike: &[Matcher<'_>]) -> Found {
     if let Ok(shape) = super::syntax::parse(SHAPE) {
-        let found = difference(Some(wanted), unlike, Some(&shape), LIKELY_BUDGET);
-        if let Ok(Found::Text(text)) = found {
-            return Found::Text(text);
+        for from_start in [true, false] {
+            let found = difference(Some((wanted, from_start)), unlike, Some(&shape), LIKELY_BUDGET);
+            if let Ok(Found::Text(text)) = found {
+                return Found::Text(text);
+            }
         }
     }
-    difference(Some(wanted), unlike, None, BUDGET).unwrap_or(Found::CannotTell)
+    difference(Some((wanted, false)), unlike, None, BUDGET).unwrap_or(Found::CannotTell)
 }
 
 /// With nothing wanted, any kernel release is.
 fn difference(
-    wanted: Option<Matcher<'_>>,
+    wanted: Option<(&Pattern, bool)>,
     unlike: &[Matcher<'_>],
-    shape: Option<&super::syntax::Ast>,
+    shape: Option<&Ast>,
     budget: u64,
 ) -> Result<Found, TooLarge> {
-    let program = |matchers: &[Matcher<'_>]| -> Result<Program, TooLarge> {
-        let mut builder = Builder::new(Alphabet::Kernel);
-        for matcher in matchers {
-            matcher.add_to(&mut builder)?;
-        }
+    let new = || Builder::new(Alphabet::Kernel, MAX_STATES);
+    let search = |ast: &Ast, from_start: bool| -> Result<Program, TooLarge> {
+        let mut builder = new();
+        builder.search(ast, from_start)?;
         builder.finish()
     };
     let wanted = match wanted {
-        Some(wanted) => program(&[wanted])?,
-        None => Builder::new(Alphabet::Kernel).anything()?,
+        Some((pattern, from_start)) => search(pattern.ast(), from_start)?,
+        None => new().anything()?,
     };
-    let unlike = if unlike.is_empty() { None } else { Some(program(unlike)?) };
     let like = match shape {
-        Some(ast) => {
-            let mut builder = Builder::new(Alphabet::Kernel);
-            builder.search(ast)?;
-            Some(builder.finish()?)
-        }
+        Some(ast) => Some(search(ast, false)?),
         None => None,
     };
-    Ok(Query { wanted, like, unlike, budget }.run())
+    let mut others = new();
+    for matcher in unlike {
+        matcher.add_to(&mut others)?;
+    }
+    let unlike = if unlike.is_empty() {
+        None
+    } else {
+        Some(others.finish()?)
+    };
+    Ok(Query {
+        wanted,
+        like,
+        unlike,
+        budget,
+    }
+    .run())
 }
-

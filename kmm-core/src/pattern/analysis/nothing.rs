@@ -3,11 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::kernel::{ALPHABET, Side};
+use super::MAX_STATES;
 use super::live::Live;
-use super::program::{Alphabet, Builder};
 use super::render::char_name;
 use crate::pattern::Pattern;
+use crate::pattern::kernel::ALPHABET;
+use crate::pattern::program::{Alphabet, Builder, Side};
 use crate::pattern::syntax::{Kind, NodeId};
 
 /// Nodes that are tried as the one to blame.
@@ -88,7 +89,9 @@ pub(super) fn reason(pattern: &Pattern) -> Nothing {
 
     let mut work = 0;
     for &suspect in characters.iter().chain(&assertions).take(MAX_SUSPECTS) {
-        let Some((possible, states)) = possible(pattern, &[suspect]) else { break };
+        let Some((possible, states)) = possible(pattern, &[suspect]) else {
+            break;
+        };
         if possible {
             return blame(pattern, suspect);
         }
@@ -107,11 +110,13 @@ pub(super) fn reason(pattern: &Pattern) -> Nothing {
 
 /// Whether something of any length matches when some nodes hold whatever comes; with the states looked at.
 fn possible(pattern: &Pattern, relaxed: &[NodeId]) -> Option<(bool, usize)> {
-    let mut builder = Builder::new(Alphabet::Text).relax(relaxed);
-    builder.search(pattern.ast()).ok()?;
+    let mut builder = Builder::new(Alphabet::Kernel, MAX_STATES).relax(relaxed);
+    builder.search(pattern.ast(), false).ok()?;
     let program = builder.finish().ok()?;
     let live = Live::new(&program, Alphabet::Kernel, true);
-    let nonempty = [Side::Word, Side::Other].into_iter().any(|side| live.is_live_with(program.start, Side::Edge, side));
+    let nonempty = [Side::Word, Side::Other]
+        .into_iter()
+        .any(|side| live.is_live_with(program.start, Side::Edge, side));
     Some((nonempty, program.insts.len()))
 }
 
@@ -126,9 +131,62 @@ fn blame(pattern: &Pattern, id: NodeId) -> Nothing {
         _ => match node.char_set() {
             Some(set) if set.is_empty() => "no character at all".to_owned(),
             Some(set) if set.ascii() == 0 => "a character outside ASCII".to_owned(),
-            Some(set) if set.ranges().len() == 1 && set.ascii().count_ones() == 1 => char_name(set.ranges()[0].0),
+            Some(set) if set.ranges().len() == 1 && set.ascii().count_ones() == 1 => {
+                char_name(set.ranges()[0].0)
+            }
             _ => "only for control characters, blanks or `/`".to_owned(),
         },
     };
-    Nothing::Character { span, written, meaning }
+    Nothing::Character {
+        span,
+        written,
+        meaning,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons() {
+        for (source, reason) in [
+            (
+                r"^.+\fc37\.x86_64$",
+                r"`\f` is a form feed, which no kernel release has",
+            ),
+            (r"6\.1 amd64", "` ` is a blank, which no kernel release has"),
+            (r"a/b", "`/` is a slash, which no kernel release has"),
+            (r"é", "`é` is U+00E9, which no kernel release has"),
+            (r"5\s", r"`\s` is white space, which no kernel release has"),
+            (
+                r"[^\x00-\x{10FFFF}]",
+                r"`[^\x00-\x{10FFFF}]` is no character at all, which no kernel release has",
+            ),
+            (
+                r"\p{Greek}",
+                r"`\p{Greek}` is a character outside ASCII, which no kernel release has",
+            ),
+            (r"a^b", "`^` cannot hold where it stands"),
+            (r"$x", "`$` cannot hold where it stands"),
+            (r"x\bx", r"`\b` cannot hold where it stands"),
+            (r"^$", "it matches only the empty text"),
+            (r"a{65}", "it matches only texts of more than 64 bytes"),
+            (r"a^b\f", "no kernel release satisfies all its parts"),
+        ] {
+            let nothing = Pattern::parse(source).unwrap().matches_nothing();
+            assert_eq!(
+                nothing.map(|nothing| nothing.to_string()).as_deref(),
+                Some(reason),
+                "{source}"
+            );
+        }
+        for source in ["", ".*", r"\f|5", r"\bel9\b", "a{64}", "^.{64}$", "(?m)^5$"] {
+            assert_eq!(
+                Pattern::parse(source).unwrap().matches_nothing(),
+                None,
+                "{source}"
+            );
+        }
+    }
 }

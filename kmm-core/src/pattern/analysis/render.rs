@@ -52,7 +52,9 @@ impl fmt::Display for Members<'_> {
                 write_char(f, c, false)?;
                 f.write_char('`')
             }
-            (ranges, others) if ranges.last().is_some_and(|&(_, hi)| hi == MAX) && others.len() <= ranges.len() => {
+            (ranges, others)
+                if ranges.last().is_some_and(|&(_, hi)| hi == MAX) && others.len() <= ranges.len() =>
+            {
                 write_class(f, "[^", others)
             }
             (ranges, _) => write_class(f, "[", ranges),
@@ -122,7 +124,21 @@ mod tests {
         assert_eq!(shown(&[('a', 'b'), ('-', '-'), (']', ']')], false), r"`[\-\]ab]`");
         assert_eq!(shown(&[('\n', '\n')], false), r"`\n`");
         let not_digit = CharSet::from_ranges(vec![(0x30, 0x39)]).negated();
-        assert_eq!(Expected { set: not_digit, end: false }.to_string(), "`[^0-9]`");
-        assert_eq!(Expected { set: CharSet::dot(false), end: false }.to_string(), "any character");
+        assert_eq!(
+            Expected {
+                set: not_digit,
+                end: false
+            }
+            .to_string(),
+            "`[^0-9]`"
+        );
+        assert_eq!(
+            Expected {
+                set: CharSet::dot(false),
+                end: false
+            }
+            .to_string(),
+            "any character"
+        );
     }
 }

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use super::closure::Closure;
 use super::determine::{Automaton, StateId};
-use super::kernel::{MAX_LENGTH, Side, Symbols};
 use super::live::Live;
-use super::program::{Alphabet, Inst, Pc, Program};
+use super::symbols::Symbols;
+use crate::pattern::kernel::MAX_LENGTH;
+use crate::pattern::program::{Alphabet, Inst, Pc, Program, Side};
 
 /// Steps that a new place counts for: it takes memory too.
 const PLACE_COST: u64 = 8;
@@ -48,13 +49,25 @@ struct Step {
 impl Query {
     pub(super) fn run(self) -> Found {
         let programs = [Some(&self.wanted), self.like.as_ref(), self.unlike.as_ref()];
-        let sets = programs.into_iter().flatten().flat_map(|program| program.sets.iter().map(|set| set.kernel));
+        let sets = programs
+            .into_iter()
+            .flatten()
+            .flat_map(|program| program.sets.iter().map(|set| set.kernel));
         let symbols = Symbols::new(sets);
         let like = self.like.map(|program| Automaton::new(program, &symbols));
         let unlike = self.unlike.map(|program| Automaton::new(program, &symbols));
         let live = Live::new(&self.wanted, Alphabet::Kernel, true);
         let closure = Closure::new(&self.wanted);
-        Walk { wanted: self.wanted, live, closure, like, unlike, symbols, budget: self.budget }.run()
+        Walk {
+            wanted: self.wanted,
+            live,
+            closure,
+            like,
+            unlike,
+            symbols,
+            budget: self.budget,
+        }
+        .run()
     }
 }
 
@@ -77,11 +90,16 @@ impl Walk {
             like: self.like.as_ref().map_or(0, Automaton::start),
             unlike: self.unlike.as_ref().map_or(0, Automaton::start),
         };
-        if !self.live.is_live(start.pc, Side::Edge) {
+        if !self.live.is_live(start.pc, Side::Edge) || self.live.least(start.pc) > MAX_LENGTH {
             return Found::Nothing;
         }
         let mut seen = HashSet::from([start]);
-        let mut steps = vec![Step { place: start, from: 0, byte: 0, length: 0 }];
+        let mut steps = vec![Step {
+            place: start,
+            from: 0,
+            byte: 0,
+            length: 0,
+        }];
         let mut at = 0;
         let mut work = 0u64;
         while at < steps.len() {
@@ -90,7 +108,8 @@ impl Walk {
                 break;
             }
             let reached = [Side::Word, Side::Other].map(|side| {
-                self.closure.run(&self.wanted, &self.live, &[place.pc], place.before, side);
+                self.closure
+                    .run(&self.wanted, &self.live, &[place.pc], place.before, side);
                 self.closure.chars.clone()
             });
             for symbol in 0..self.symbols.bytes.len() {
@@ -98,17 +117,27 @@ impl Walk {
                 let side = Side::of(char::from(byte));
                 let reached = &reached[usize::from(side == Side::Other)];
                 work += reached.len() as u64;
-                let nexts = self.nexts(reached, byte, side);
+                let nexts = self.nexts(reached, byte, side, MAX_LENGTH - length - 1);
                 let Some((like, unlike)) = self.advance(place, symbol, byte, nexts.is_empty()) else {
                     continue;
                 };
                 for pc in nexts {
-                    let place = Place { pc, before: side, like, unlike };
+                    let place = Place {
+                        pc,
+                        before: side,
+                        like,
+                        unlike,
+                    };
                     if !seen.insert(place) {
                         continue;
                     }
                     work += PLACE_COST;
-                    steps.push(Step { place, from: at, byte, length: length + 1 });
+                    steps.push(Step {
+                        place,
+                        from: at,
+                        byte,
+                        length: length + 1,
+                    });
                     if self.accepts(place) {
                         return spell(&steps);
                     }
@@ -122,12 +151,14 @@ impl Walk {
         Found::Nothing
     }
 
-    fn nexts(&self, reached: &[Pc], byte: u8, side: Side) -> Vec<Pc> {
+    /// The states after a byte from which the end is no more than `room` characters away.
+    fn nexts(&self, reached: &[Pc], byte: u8, side: Side, room: usize) -> Vec<Pc> {
         let mut nexts = Vec::new();
         for &pc in reached {
             if let Inst::Char { set, next, .. } = self.wanted.insts[pc as usize]
                 && self.wanted.sets[set as usize].kernel >> byte & 1 == 1
                 && self.live.is_live(next, side)
+                && self.live.least(next) <= room
             {
                 nexts.push(next);
             }
@@ -157,14 +188,22 @@ impl Walk {
     }
 
     fn accepts(&mut self, place: Place) -> bool {
-        self.closure.run(&self.wanted, &self.live, &[place.pc], place.before, Side::Edge);
+        self.closure
+            .run(&self.wanted, &self.live, &[place.pc], place.before, Side::Edge);
         self.closure.accepts
             && self.like.as_mut().is_none_or(|like| like.accepts(place.like))
-            && self.unlike.as_mut().is_none_or(|unlike| !unlike.accepts(place.unlike))
+            && self
+                .unlike
+                .as_mut()
+                .is_none_or(|unlike| !unlike.accepts(place.unlike))
     }
 
     fn spent(&self, work: u64) -> bool {
-        let others = [&self.like, &self.unlike].into_iter().flatten().map(Automaton::work).sum::<u64>();
+        let others = [&self.like, &self.unlike]
+            .into_iter()
+            .flatten()
+            .map(Automaton::work)
+            .sum::<u64>();
         work + self.closure.work + others > self.budget
     }
 }

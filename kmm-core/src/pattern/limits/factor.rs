@@ -55,7 +55,11 @@ impl Shape {
             if let (Some(&first), Some(literal)) = (run.first(), self.leading_text(sub)) {
                 let (text, flags) = self.leading(first);
                 let other = &self.cells[literal];
-                let common = text[..length].iter().zip(&other.text).take_while(|(a, b)| a == b).count();
+                let common = text[..length]
+                    .iter()
+                    .zip(&other.text)
+                    .take_while(|(a, b)| a == b)
+                    .count();
                 if flags == fold && other.flags & FOLD == fold && common > 0 {
                     length = common;
                     run.push(sub);
@@ -71,7 +75,14 @@ impl Shape {
         Ok(out)
     }
 
-    fn end_text_run(&mut self, run: &mut Vec<CellId>, length: usize, fold: u8, out: &mut Vec<CellId>, depth: usize) -> Result<(), Limit> {
+    fn end_text_run(
+        &mut self,
+        run: &mut Vec<CellId>,
+        length: usize,
+        fold: u8,
+        out: &mut Vec<CellId>,
+        depth: usize,
+    ) -> Result<(), Limit> {
         if run.len() < 2 {
             out.append(run);
             return Ok(());
@@ -110,7 +121,13 @@ impl Shape {
         Ok(out)
     }
 
-    fn end_class_run(&mut self, run: &mut Vec<CellId>, first: Option<CellId>, out: &mut Vec<CellId>, depth: usize) -> Result<(), Limit> {
+    fn end_class_run(
+        &mut self,
+        run: &mut Vec<CellId>,
+        first: Option<CellId>,
+        out: &mut Vec<CellId>,
+        depth: usize,
+    ) -> Result<(), Limit> {
         let (Some(prefix), true) = (first, run.len() > 1) else {
             out.append(run);
             return Ok(());
@@ -160,12 +177,19 @@ impl Shape {
     fn merge_empties(&self, subs: &[CellId]) -> Vec<CellId> {
         let empty = |sub: Option<&CellId>| sub.is_some_and(|&sub| self.cells[sub].op == Op::Empty);
         let keep = |at: usize| !(empty(subs.get(at)) && empty(subs.get(at + 1)));
-        (0..subs.len()).filter(|&at| keep(at)).map(|at| subs[at]).collect()
+        (0..subs.len())
+            .filter(|&at| keep(at))
+            .map(|at| subs[at])
+            .collect()
     }
 
     fn rank(&self, cell: CellId) -> (Op, usize) {
         let cell = &self.cells[cell];
-        let length = if cell.op == Op::Literal { cell.text.len() } else { 2 * cell.set.ranges().len() };
+        let length = if cell.op == Op::Literal {
+            cell.text.len()
+        } else {
+            2 * cell.set.ranges().len()
+        };
         (cell.op, length)
     }
 
@@ -262,7 +286,8 @@ impl Shape {
 
     fn is_fixed_characters(&self, cell: CellId) -> bool {
         let this = &self.cells[cell];
-        self.is_characters(cell) || (this.op == Op::Repeat && this.max == Some(this.min) && self.is_characters(this.subs[0]))
+        self.is_characters(cell)
+            || (this.op == Op::Repeat && this.max == Some(this.min) && self.is_characters(this.subs[0]))
     }
 
     fn same(&self, a: CellId, b: CellId) -> bool {
@@ -274,7 +299,9 @@ impl Shape {
             Op::Literal => (a.flags ^ b.flags) & FOLD == 0 && a.text == b.text,
             Op::Class => (a.flags ^ b.flags) & FOLD == 0 && a.set.ranges() == b.set.ranges(),
             // Only asked when `a` is a count of characters.
-            Op::Repeat => a.greedy == b.greedy && a.min == b.min && a.max == b.max && self.same(a.subs[0], b.subs[0]),
+            Op::Repeat => {
+                a.greedy == b.greedy && a.min == b.min && a.max == b.max && self.same(a.subs[0], b.subs[0])
+            }
             _ => true,
         }
     }
@@ -329,5 +356,9 @@ impl Shape {
 }
 
 fn either_case(c: u32, flags: u8) -> CharSet {
-    if flags & FOLD == 0 { CharSet::single(c) } else { CharSet::folded_single(c) }
+    if flags & FOLD == 0 {
+        CharSet::single(c)
+    } else {
+        CharSet::folded_single(c)
+    }
 }

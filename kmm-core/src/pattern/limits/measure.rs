@@ -24,7 +24,11 @@ impl Shape {
             let this = &self.cells[cell];
             if this.op == Op::Repeat {
                 let count = u64::from(this.max.unwrap_or(this.min).max(1));
-                self.repeats = if count > MAX_SIZE / self.repeats { MAX_SIZE } else { self.repeats * count };
+                self.repeats = if count > MAX_SIZE / self.repeats {
+                    MAX_SIZE
+                } else {
+                    self.repeats * count
+                };
             }
             if self.taken < MAX_SIZE / self.repeats {
                 return Ok(());
@@ -91,7 +95,11 @@ impl Shape {
         let mut heights = self.heights.take().unwrap_or_default();
         let height = self.height(cell, true, &mut heights);
         self.heights = Some(heights);
-        if height > MAX_HEIGHT { Err(Limit::Depth) } else { Ok(()) }
+        if height > MAX_HEIGHT {
+            Err(Limit::Depth)
+        } else {
+            Ok(())
+        }
     }
 
     fn height(&self, cell: CellId, afresh: bool, known: &mut Vec<u32>) -> u32 {

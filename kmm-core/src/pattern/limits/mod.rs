@@ -130,7 +130,11 @@ impl Shape {
     }
 
     pub(super) fn literal(&mut self, c: u32) -> Result<(), Limit> {
-        let c = if self.flags & FOLD == 0 { c } else { unicode::orbit(c).fold(c, u32::min) };
+        let c = if self.flags & FOLD == 0 {
+            c
+        } else {
+            unicode::orbit(c).fold(c, u32::min)
+        };
         let cell = self.take(Op::Literal);
         self.cells[cell].text.push(c);
         self.push(cell)
@@ -149,7 +153,9 @@ impl Shape {
     /// Wraps the top of the stack; `false` if nested counts multiply to more than 1,000.
     pub(super) fn repeat(&mut self, op: Op, min: u32, max: Option<u32>, greedy: bool) -> Result<bool, Limit> {
         let cell = self.take(op);
-        let Some(top) = self.stack.last_mut() else { return Ok(true) };
+        let Some(top) = self.stack.last_mut() else {
+            return Ok(true);
+        };
         let sub = std::mem::replace(top, cell);
         let new = &mut self.cells[cell];
         (new.min, new.max, new.greedy) = (min, max, greedy);
@@ -198,7 +204,11 @@ impl Shape {
     fn concat(&mut self) -> Result<(), Limit> {
         self.join_literals(None);
         let subs = self.pop_to_mark();
-        let cell = if subs.is_empty() { self.take(Op::Empty) } else { self.collapse(subs, Op::Concat, 0)? };
+        let cell = if subs.is_empty() {
+            self.take(Op::Empty)
+        } else {
+            self.collapse(subs, Op::Concat, 0)?
+        };
         self.push(cell)
     }
 
@@ -214,9 +224,17 @@ impl Shape {
             Op::Class => 2 * new.set.ranges().len() as u64,
             _ => 0,
         };
-        let single = if new.op == Op::Class { one_character(new.set.ranges()) } else { None };
+        let single = if new.op == Op::Class {
+            one_character(new.set.ranges())
+        } else {
+            None
+        };
         if let Some((c, fold)) = single {
-            let flags = if fold { self.flags | FOLD } else { self.flags & !FOLD };
+            let flags = if fold {
+                self.flags | FOLD
+            } else {
+                self.flags & !FOLD
+            };
             if self.join_literals(Some((c, flags))) {
                 return Ok(());
             }
@@ -231,7 +249,9 @@ impl Shape {
 
     /// Joins the two literals on top, if both are; the freed cell then takes the next literal.
     fn join_literals(&mut self, next: Option<(u32, u8)>) -> bool {
-        let &[.., below, top] = &self.stack[..] else { return false };
+        let &[.., below, top] = &self.stack[..] else {
+            return false;
+        };
         let literals = self.cells[below].op == Op::Literal && self.cells[top].op == Op::Literal;
         if !literals || (self.cells[below].flags ^ self.cells[top].flags) & FOLD != 0 {
             return false;
@@ -258,7 +278,11 @@ impl Shape {
         if count >= 3 {
             let below = self.stack[count - 3];
             if self.is_characters(top) && self.is_characters(below) {
-                let (from, into) = if self.cells[top].op > self.cells[below].op { (below, top) } else { (top, below) };
+                let (from, into) = if self.cells[top].op > self.cells[below].op {
+                    (below, top)
+                } else {
+                    (top, below)
+                };
                 self.stack[count - 3] = into;
                 self.merge(into, from);
                 self.release(from);
@@ -272,8 +296,16 @@ impl Shape {
     }
 
     fn take(&mut self, op: Op) -> CellId {
-        let new =
-            Cell { op, flags: self.flags, text: Vec::new(), set: Set::Raw(Vec::new(), 0), subs: Vec::new(), min: 0, max: None, greedy: true };
+        let new = Cell {
+            op,
+            flags: self.flags,
+            text: Vec::new(),
+            set: Set::Raw(Vec::new(), 0),
+            subs: Vec::new(),
+            min: 0,
+            max: None,
+            greedy: true,
+        };
         if let Some(cell) = self.free.pop() {
             self.cells[cell] = new;
             return cell;

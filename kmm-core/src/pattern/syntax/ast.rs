@@ -26,13 +26,23 @@ pub(in crate::pattern) struct Node {
 #[derive(Debug)]
 pub(in crate::pattern) enum Kind {
     Empty,
-    Literal { c: u32, fold: bool },
-    Dot { newline: bool },
+    Literal {
+        c: u32,
+        fold: bool,
+    },
+    Dot {
+        newline: bool,
+    },
     Class(Arc<CharSet>),
     Look(Look),
     Concat(Vec<NodeId>),
     Alternate(Vec<NodeId>),
-    Repeat { sub: NodeId, min: u32, max: Option<u32>, greedy: bool },
+    Repeat {
+        sub: NodeId,
+        min: u32,
+        max: Option<u32>,
+        greedy: bool,
+    },
 }
 
 /// What is looked at without being consumed.
@@ -82,7 +92,11 @@ pub(super) struct AstBuilder {
 
 impl AstBuilder {
     pub(super) fn push(&mut self, kind: Kind, start: usize, end: usize) -> NodeId {
-        self.nodes.push(Node { kind, start: start as u32, end: end as u32 });
+        self.nodes.push(Node {
+            kind,
+            start: start as u32,
+            end: end as u32,
+        });
         (self.nodes.len() - 1) as NodeId
     }
 
@@ -123,10 +137,21 @@ impl AstBuilder {
                 _ => all.push(item),
             }
         }
-        self.push(if alternate { Kind::Alternate(all) } else { Kind::Concat(all) }, start, end)
+        self.push(
+            if alternate {
+                Kind::Alternate(all)
+            } else {
+                Kind::Concat(all)
+            },
+            start,
+            end,
+        )
     }
 
     pub(super) fn finish(self, root: NodeId) -> Ast {
-        Ast { nodes: self.nodes, root }
+        Ast {
+            nodes: self.nodes,
+            root,
+        }
     }
 }

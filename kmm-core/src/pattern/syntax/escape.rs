@@ -129,7 +129,11 @@ impl Parser<'_> {
         let start = self.pos;
         self.pos += 1;
         let Some(c) = self.bump() else {
-            return Err(PatternError::new(ErrorKind::TrailingBackslash, "", start..self.pos));
+            return Err(PatternError::new(
+                ErrorKind::TrailingBackslash,
+                "",
+                start..self.pos,
+            ));
         };
         let value = match c {
             '1'..='7' if !self.rest().starts_with(|c| matches!(c, '0'..='7')) => None,
@@ -150,7 +154,9 @@ impl Parser<'_> {
     fn octal(&mut self, first: char) -> u32 {
         let mut value = first.to_digit(8).unwrap_or(0);
         for _ in 0..2 {
-            let Some(digit) = self.peek().and_then(|c| c.to_digit(8)) else { break };
+            let Some(digit) = self.peek().and_then(|c| c.to_digit(8)) else {
+                break;
+            };
             value = value * 8 + digit;
             self.pos += 1;
         }

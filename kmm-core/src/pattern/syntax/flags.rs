@@ -18,14 +18,22 @@ pub(super) struct Flags {
 
 impl Default for Flags {
     fn default() -> Flags {
-        Flags { fold: false, one_line: true, dot_newline: false, swap_greed: false }
+        Flags {
+            fold: false,
+            one_line: true,
+            dot_newline: false,
+            swap_greed: false,
+        }
     }
 }
 
 impl Flags {
     /// The flags as the accounting of sizes compares them; see `limits::FOLD`.
     pub(super) fn bits(self) -> u8 {
-        u8::from(self.fold) | u8::from(self.one_line) << 1 | u8::from(self.dot_newline) << 2 | u8::from(self.swap_greed) << 3
+        u8::from(self.fold)
+            | u8::from(self.one_line) << 1
+            | u8::from(self.dot_newline) << 2
+            | u8::from(self.swap_greed) << 3
     }
 }
 

@@ -54,7 +54,13 @@ struct Frame {
 
 impl Frame {
     fn new(open: usize, flags: Flags) -> Frame {
-        Frame { open, flags, branches: Vec::new(), branch_start: open, items: Vec::new() }
+        Frame {
+            open,
+            flags,
+            branches: Vec::new(),
+            branch_start: open,
+            items: Vec::new(),
+        }
     }
 }
 
@@ -136,7 +142,12 @@ impl<'s> Parser<'s> {
     }
 
     /// Opens a group whose parenthesis stands at `open`; `flags` rule inside.
-    pub(super) fn open_group(&mut self, open: usize, flags: Flags, captures: bool) -> Result<(), PatternError> {
+    pub(super) fn open_group(
+        &mut self,
+        open: usize,
+        flags: Flags,
+        captures: bool,
+    ) -> Result<(), PatternError> {
         let before = self.flags;
         self.limit(|shape| shape.open(captures))?;
         let mut frame = Frame::new(open, before);
@@ -171,7 +182,13 @@ impl<'s> Parser<'s> {
     fn dot(&mut self) -> Result<(), PatternError> {
         let newline = self.flags.dot_newline;
         self.pos += 1;
-        self.limit(|shape| shape.simple(if newline { Op::AnyChar } else { Op::AnyCharNotNewline }))?;
+        self.limit(|shape| {
+            shape.simple(if newline {
+                Op::AnyChar
+            } else {
+                Op::AnyCharNotNewline
+            })
+        })?;
         let node = self.ast.push(Kind::Dot { newline }, self.pos - 1, self.pos);
         self.add(node);
         Ok(())
@@ -190,7 +207,14 @@ impl<'s> Parser<'s> {
     /// A literal that was written from `start` up to here.
     pub(super) fn literal(&mut self, c: u32, start: usize) -> Result<(), PatternError> {
         self.limit(|shape| shape.literal(c))?;
-        let node = self.ast.push(Kind::Literal { c, fold: self.flags.fold }, start, self.pos);
+        let node = self.ast.push(
+            Kind::Literal {
+                c,
+                fold: self.flags.fold,
+            },
+            start,
+            self.pos,
+        );
         self.add(node);
         Ok(())
     }
@@ -210,7 +234,14 @@ impl<'s> Parser<'s> {
     }
 
     /// Wraps the last item; the operator stands from `start` up to here.
-    fn repeat(&mut self, op: Op, min: u32, max: Option<u32>, start: usize, last_repeat: Option<usize>) -> Result<(), PatternError> {
+    fn repeat(
+        &mut self,
+        op: Op,
+        min: u32,
+        max: Option<u32>,
+        start: usize,
+        last_repeat: Option<usize>,
+    ) -> Result<(), PatternError> {
         let mut greedy = !self.flags.swap_greed;
         if self.rest().starts_with('?') {
             self.pos += 1;
@@ -227,7 +258,16 @@ impl<'s> Parser<'s> {
             return Err(self.error(ErrorKind::RepeatCount, start, self.pos));
         }
         let first = self.ast.start_of(sub);
-        let node = self.ast.push(Kind::Repeat { sub, min, max, greedy }, first, self.pos);
+        let node = self.ast.push(
+            Kind::Repeat {
+                sub,
+                min,
+                max,
+                greedy,
+            },
+            first,
+            self.pos,
+        );
         self.add(node);
         Ok(())
     }
@@ -277,7 +317,10 @@ impl<'s> Parser<'s> {
                 Limit::Depth => ErrorKind::NestingDepth,
                 Limit::Size => ErrorKind::TooLarge,
             };
-            let end = self.source.len().min(self.pos + self.peek().map_or(0, char::len_utf8));
+            let end = self
+                .source
+                .len()
+                .min(self.pos + self.peek().map_or(0, char::len_utf8));
             self.whole(kind, self.pos, end)
         })
     }
@@ -302,7 +345,11 @@ impl Counts {
             }
         };
         let rest = rest.strip_prefix('}')?;
-        Some(Counts { min, max, length: text.len() - rest.len() })
+        Some(Counts {
+            min,
+            max,
+            length: text.len() - rest.len(),
+        })
     }
 }
 
