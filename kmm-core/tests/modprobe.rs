@@ -225,6 +225,16 @@ fn compat_b19_built_in_modules_are_never_removed() {
     assert_eq!(argv(&commands), [["modprobe", "-vd", "/tmp/opt", "drv"]]);
 }
 
+/// For `docs/compat.md`, B-19: the Go operator searches the folders of all kernels that a host has. Here the caller
+/// gives the files of the running one, so a module that only another kernel has is absent.
+#[test]
+fn compat_b19_only_the_running_kernel_counts() {
+    let files = ["6.1.0/kernel/ice.ko", "6.2.0/kernel/i40e.ko"];
+    let running = files.iter().filter_map(|file| file.strip_prefix("6.2.0/"));
+    let host = HostModules::from_files(running);
+    assert_eq!(host.removable(&["ice", "i40e"]), ["i40e"]);
+}
+
 /// For `docs/compat.md`, B-20: the Go operator joins the names in its error without a separator.
 #[test]
 fn compat_b20_removed_modules_stay_apart() {
@@ -350,7 +360,7 @@ fn lines_that_are_more_than_one_command_or_none() {
             "{line:?}"
         );
     }
-    for word in ["A=b", "if", "!", "while", "_x="] {
+    for word in ["A=b", "A+=b", "if", "!", "while", "_x="] {
         let found = Command::parse_shell(&format!("{word} modprobe"));
         assert_eq!(
             found,
@@ -358,6 +368,10 @@ fn lines_that_are_more_than_one_command_or_none() {
                 word: word.to_owned()
             })
         );
+    }
+    // The time taken is in proportion to the length, whatever is repeated.
+    for unit in ["a ", "\n", " ", "\\\n", "''", "\\a", "a\n"] {
+        let _ = Command::parse_shell(&format!("a {}{}", unit.repeat(1 << 16), "\n".repeat(1 << 16)));
     }
     assert_eq!(Command::parse_shell("a \0"), Err(ShellError::Nul { at: 2 }));
 }

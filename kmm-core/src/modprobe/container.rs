@@ -64,6 +64,21 @@ pub fn container_load(config: &ModuleConfig) -> Command {
 
 /// What a driver container runs to unload a module, and with a loading order all modules of it; otherwise as
 /// [`container_load`].
+///
+/// # Example: unload in a driver container
+///
+/// ```
+/// use kmm_core::api::{ModprobeSpec, ModuleConfig};
+/// use kmm_core::modprobe::container_unload;
+///
+/// let modprobe = ModprobeSpec {
+///     module_name: "driver".to_owned(),
+///     dir_name: "/opt".to_owned(),
+///     ..Default::default()
+/// };
+/// let command = container_unload(&ModuleConfig { modprobe, ..Default::default() });
+/// assert_eq!(command.args, ["-c", r#"modprobe -r -v -d "/opt" "driver""#]);
+/// ```
 pub fn container_unload(config: &ModuleConfig) -> Command {
     let spec = &config.modprobe;
     let mut script = String::from("modprobe");

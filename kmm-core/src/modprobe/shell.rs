@@ -103,6 +103,8 @@ fn is_assignment(raw: &str) -> bool {
     let Some((name, _)) = raw.split_once('=') else {
         return false;
     };
+    // `NAME+=value` appends in bash.
+    let name = name.strip_suffix('+').unwrap_or(name);
     name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic())
         && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
 }
@@ -121,15 +123,19 @@ impl<'a> Reader<'a> {
         loop {
             let rest = self.rest();
             self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
-            if self.rest().starts_with("\\\n") {
-                self.at += 2;
-            } else if self.rest().trim_matches([' ', '\t', '\n']).is_empty() {
+            if self.at_last_line_break() {
                 self.at = self.line.len();
-                return;
-            } else {
+            }
+            if !self.rest().starts_with("\\\n") {
                 return;
             }
+            self.at += 2;
         }
+    }
+
+    /// A line break ends the command, so nothing may follow it.
+    fn at_last_line_break(&self) -> bool {
+        self.rest().starts_with('\n') && self.rest().trim_start_matches([' ', '\t', '\n']).is_empty()
     }
 
     fn word(&mut self) -> Result<String, ShellError> {
@@ -139,7 +145,7 @@ impl<'a> Reader<'a> {
             let at = self.at;
             match c {
                 ' ' | '\t' => break,
-                '\n' if self.rest().trim_matches([' ', '\t', '\n']).is_empty() => break,
+                '\n' if self.at_last_line_break() => break,
                 '\'' => self.single(&mut word)?,
                 '"' => self.double(&mut word)?,
                 '\\' => self.backslash(&mut word)?,

@@ -53,6 +53,25 @@ pub fn load(config: &ModuleConfig, root: &str) -> Result<Vec<Command>, OutsideRo
 /// # Errors
 ///
 /// As [`load`].
+///
+/// # Example: of two in-tree modules the host has one
+///
+/// ```
+/// use kmm_core::api::{ModprobeArgs, ModprobeSpec, ModuleConfig};
+/// use kmm_core::modprobe::{HostModules, WORKER_ROOT, load_on};
+///
+/// let raw = ModprobeArgs { load: vec!["driver".to_owned()], unload: vec!["-r".to_owned(), "driver".to_owned()] };
+/// let config = ModuleConfig {
+///     in_tree_modules_to_remove: Some(vec!["snd-hda-intel".to_owned(), "ice".to_owned()]),
+///     modprobe: ModprobeSpec { raw_args: Some(raw), ..Default::default() },
+///     ..Default::default()
+/// };
+/// let host = HostModules::from_files(["kernel/sound/snd_hda_intel.ko.xz"]);
+/// let commands = load_on(&config, WORKER_ROOT, &host)?;
+/// assert_eq!(commands[0].to_shell(), "modprobe -rv snd-hda-intel");
+/// assert_eq!(commands[1].to_shell(), "modprobe driver");
+/// # Ok::<(), kmm_core::modprobe::OutsideRoot>(())
+/// ```
 pub fn load_on(config: &ModuleConfig, root: &str, host: &HostModules) -> Result<Vec<Command>, OutsideRoot> {
     let load = load_module(&config.modprobe, root)?;
     let removal = remove_in_tree(&host.removable(in_tree_modules(config)));
@@ -98,6 +117,18 @@ pub fn unload(config: &ModuleConfig, root: &str) -> Result<Command, OutsideRoot>
 }
 
 /// The in-tree modules that a configuration names: the list, or where there is none the one of the deprecated field.
+///
+/// # Example: an empty list is a list
+///
+/// ```
+/// use kmm_core::api::ModuleConfig;
+/// use kmm_core::modprobe::in_tree_modules;
+///
+/// let mut config = ModuleConfig { in_tree_module_to_remove: "ice".to_owned(), ..Default::default() };
+/// assert_eq!(in_tree_modules(&config), ["ice"]);
+/// config.in_tree_modules_to_remove = Some(Vec::new());
+/// assert!(in_tree_modules(&config).is_empty());
+/// ```
 pub fn in_tree_modules(config: &ModuleConfig) -> &[String] {
     match &config.in_tree_modules_to_remove {
         Some(list) => list,
