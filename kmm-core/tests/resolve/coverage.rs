@@ -21,7 +21,11 @@ fn coverage(mappings: &Value, kernels: &[&str]) -> Coverage {
 
 fn reach(mappings: &Value) -> Vec<Reach> {
     let coverage = coverage(mappings, &[]);
-    coverage.modules[0].mappings.iter().map(|mapping| mapping.reach.clone()).collect()
+    coverage.modules[0]
+        .mappings
+        .iter()
+        .map(|mapping| mapping.reach.clone())
+        .collect()
 }
 
 #[test]
@@ -42,7 +46,12 @@ fn why_mappings_can_never_win() {
         {"literal": "8.0.0"},
     ]));
     let shadowed = |by: &[usize]| Reach::Shadowed { by: by.to_vec() };
-    assert_eq!(found[0], Reach::Reachable { witness: "5.14.0".to_owned() });
+    assert_eq!(
+        found[0],
+        Reach::Reachable {
+            witness: "5.14.0".to_owned()
+        }
+    );
     assert_eq!(found[1], shadowed(&[0]));
     assert!(matches!(&found[2], Reach::Reachable { witness } if witness.starts_with("5.")));
     assert!(matches!(&found[3], Reach::Reachable { witness } if witness.starts_with("6.")));
@@ -108,7 +117,11 @@ fn a_module_without_loader_covers_and_misses_nothing() {
 
 /// Short strings around those that the mappings of the properties look for.
 fn universe() -> Vec<String> {
-    let mut all: Vec<String> = KERNELS.iter().filter(|raw| !raw.is_empty()).map(|raw| (*raw).to_owned()).collect();
+    let mut all: Vec<String> = KERNELS
+        .iter()
+        .filter(|raw| !raw.is_empty())
+        .map(|raw| (*raw).to_owned())
+        .collect();
     for head in ["5.14", "5.14.0", "5x14", "6.1", "6.1.0", "el8", "z"] {
         for tail in ["", ".0", "-amd64", "+", "+x", "-13-amd64", "x.el9"] {
             all.push(format!("{head}{tail}"));

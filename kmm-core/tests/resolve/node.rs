@@ -89,22 +89,38 @@ fn every_gate_and_its_remedies() {
         let node: NodeFacts = serde_json::from_value(node).unwrap();
         let explanation = NodeExplanation::new(&compiled, &node);
         let gates = serde_json::to_value(&explanation.gates).unwrap();
-        let gate = gates.as_array().unwrap().iter().find(|gate| gate["gate"] == vector.gate.0.as_str());
+        let gate = gates
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|gate| gate["gate"] == vector.gate.0.as_str());
         let gate = gate.unwrap_or_else(|| panic!("{about}: no such gate"));
         assert_eq!(gate["status"], vector.status.as_str(), "{about}: {gate}");
         let reason = gate["reason"].as_str().unwrap();
         assert!(reason.contains(&vector.reason), "{about}: {reason}");
         let remedies = gate["remedies"].as_array().cloned().unwrap_or_default();
-        let remedies: Vec<&str> = remedies.iter().map(|remedy| remedy["text"].as_str().unwrap()).collect();
+        let remedies: Vec<&str> = remedies
+            .iter()
+            .map(|remedy| remedy["text"].as_str().unwrap())
+            .collect();
         assert_eq!(remedies, vector.remedies, "{about}");
 
-        let failing = explanation.first_failing().map(|gate| serde_json::to_value(gate.gate).unwrap());
-        assert_eq!(explanation.verdict() == Verdict::Loads, failing.is_none(), "{about}");
+        let failing = explanation
+            .first_failing()
+            .map(|gate| serde_json::to_value(gate.gate).unwrap());
+        assert_eq!(
+            explanation.verdict() == Verdict::Loads,
+            failing.is_none(),
+            "{about}"
+        );
         if vector.status == "fail" && !vector.later {
             assert_eq!(failing, Some(json!(vector.gate.0)), "{about}");
             let text = explanation.to_string();
             let second = text.lines().nth(1).unwrap();
-            assert!(second.starts_with(&format!("FAIL {}: ", vector.gate.0)), "{about}: {text}");
+            assert!(
+                second.starts_with(&format!("FAIL {}: ", vector.gate.0)),
+                "{about}: {text}"
+            );
         }
         let json = serde_json::to_value(&explanation).unwrap();
         assert_eq!(json["firstFailing"], failing.unwrap_or(Value::Null), "{about}");
@@ -136,7 +152,10 @@ fn the_remedies_work() {
     assert!(node.is_schedulable(mended.tolerations()));
 
     let mut container = Map::new();
-    container.insert("kernelMappings".to_owned(), json!([{"regexp": r"^5\.10\+odd\*$"}]));
+    container.insert(
+        "kernelMappings".to_owned(),
+        json!([{"regexp": r"^5\.10\+odd\*$"}]),
+    );
     let mended = NodeExplanation::new(&module(&json!({}), &tolerations, &container), &node);
     assert_eq!(mended.gates[3].status, Status::Pass);
 }
@@ -167,11 +186,22 @@ fn whole_objects_are_cut_down() {
         ],
     }))
     .unwrap();
-    let [a, b] = list.items.as_slice() else { panic!("two nodes") };
-    assert_eq!((a.name.as_str(), a.ready, a.unschedulable), ("a", Some(false), true));
+    let [a, b] = list.items.as_slice() else {
+        panic!("two nodes")
+    };
+    assert_eq!(
+        (a.name.as_str(), a.ready, a.unschedulable),
+        ("a", Some(false), true)
+    );
     assert_eq!((a.boot_id.as_str(), a.architecture.as_str()), ("id", "amd64"));
     assert_eq!(a.taints[0].to_string(), "k:NoSchedule");
-    assert_eq!(b, &NodeFacts { name: "b".to_owned(), ..NodeFacts::default() });
+    assert_eq!(
+        b,
+        &NodeFacts {
+            name: "b".to_owned(),
+            ..NodeFacts::default()
+        }
+    );
 }
 
 fn word() -> impl Strategy<Value = String> {
