@@ -7,7 +7,7 @@ use crate::pattern::syntax::{Ast, Kind, Look};
 /// Ranges in all classes; each takes more than eight bytes of the compiled automaton.
 const MAX_RANGES: usize = 1 << 20;
 /// Levels of the tree, groups not counted: what compiles it recurses, and must fit in a small stack.
-const MAX_LEVELS: u32 = 250;
+const MAX_LEVELS: u32 = 60;
 
 /// Translates; `None` if it is too large or too deep.
 pub(super) fn hir(ast: &Ast) -> Option<Hir> {

@@ -31,7 +31,7 @@ pub(super) struct Engine {
 enum Search {
     /// Over bytes, and fast.
     Automaton(Box<meta::Regex>),
-    /// Over characters: `\pL{1000}` takes a thousand states, not a million.
+    /// Over characters: `\pL{1000}` takes a thousand states, not a million, and nothing splits a character.
     Threads(Threads),
 }
 
@@ -39,6 +39,8 @@ impl Engine {
     /// Compiles; an error is always [`ErrorKind::EngineLimit`].
     pub(super) fn compile(source: &str, ast: &Ast) -> Result<Engine, PatternError> {
         if let Some(hir) = hir::hir(ast)
+            // Between the bytes of one character `\B` holds, and what is found there is not always left out.
+            && !hir.properties().look_set().contains(Look::WordAsciiNegate)
             && let Some(regex) = automaton(&hir)
         {
             return Ok(Engine {

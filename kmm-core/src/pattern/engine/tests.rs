@@ -81,6 +81,15 @@ fn large_patterns_fall_back_to_threads() {
 }
 
 #[test]
+fn no_match_splits_a_character() {
+    let source = r"(?:\B|.){2,3}?";
+    let engine = both(source).unwrap().0;
+    assert_eq!(engine.find("_😀5"), Some(0..5));
+    assert!(engine.is_match("_😀5"));
+    assert!(!both(r"^_\B😀|5\B😀").unwrap().0.is_match("_😀5😀"));
+}
+
+#[test]
 fn anchors_are_seen_in_threads() {
     for source in [
         "^5",
