@@ -46,10 +46,8 @@ fn push_escaped(quoted: &mut String, c: char) {
 
 fn is_printable(code: u32) -> bool {
     let after = NOT_PRINTABLE.partition_point(|&(first, _)| first <= code);
-    !after
-        .checked_sub(1)
-        .and_then(|before| NOT_PRINTABLE.get(before))
-        .is_some_and(|&(_, last)| code <= last)
+    let before = after.checked_sub(1).and_then(|at| NOT_PRINTABLE.get(at));
+    before.is_none_or(|&(_, last)| last < code)
 }
 
 /// The shortest path that names the same, as Go's `filepath.Clean` gives it on Linux: by text alone, without links.

@@ -121,7 +121,7 @@ impl<'a> Expansion<'a> {
         let variables = Variables::kernel(kernel).map_err(|error| ResolveError::Kernel {
             kernel: kernel.matched().to_owned(),
             stage,
-            mapping: choice.clone(),
+            mapping: Box::new(choice.clone()),
             error,
         })?;
         Ok(Self {
@@ -139,7 +139,7 @@ impl<'a> Expansion<'a> {
             .map_err(|error| ResolveError::Template {
                 kernel: self.kernel.matched().to_owned(),
                 stage: self.stage,
-                mapping: self.choice.clone(),
+                mapping: Box::new(self.choice.clone()),
                 path: path.clone(),
                 template: template.source().to_owned(),
                 error,

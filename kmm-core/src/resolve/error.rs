@@ -63,7 +63,7 @@ pub enum ResolveError {
         /// What could not be expanded.
         stage: Stage,
         /// The mapping that won.
-        mapping: MappingChoice,
+        mapping: Box<MappingChoice>,
         /// What is wrong with the kernel.
         error: TooFewComponents,
     },
@@ -75,7 +75,7 @@ pub enum ResolveError {
         /// What could not be expanded.
         stage: Stage,
         /// The mapping that won.
-        mapping: MappingChoice,
+        mapping: Box<MappingChoice>,
         /// Where the template stands.
         path: FieldPath,
         /// The template.

@@ -46,7 +46,10 @@ fn every_reason_in_words() {
         "containerImage = `reg.example/$MOD_NAME:$KERNEL_XYZ$NOPE` -> `reg.example/drv:6.1.0`",
         "  `$NOPE` -> nothing: it is not set here",
     ] {
-        assert!(text.lines().any(|found| found == line), "no line\n{line}\nin\n{text}");
+        assert!(
+            text.lines().any(|found| found == line),
+            "no line\n{line}\nin\n{text}"
+        );
     }
     let near = explanation.mappings[5].to_string();
     assert!(near.contains("`6.` fits, then `2` could come, not `1`"), "{near}");

@@ -39,9 +39,15 @@ pub(crate) fn resolve(container: &Value, raw: &str) -> Result<Value, &'static st
         (container, mapping) => {
             let variables = variables.as_ref().map_err(|_| "kernel")?;
             let mut sign = both(container, mapping, &["unsignedImage", "keySecret", "certSecret"]);
-            let expand =
-                |template: &str| Template::parse(template).expand(variables).map_err(|_| "template");
-            sign.insert("unsignedImage".into(), json!(expand(text(&json!(sign), "unsignedImage"))?));
+            let expand = |template: &str| {
+                Template::parse(template)
+                    .expand(variables)
+                    .map_err(|_| "template")
+            };
+            sign.insert(
+                "unsignedImage".into(),
+                json!(expand(text(&json!(sign), "unsignedImage"))?),
+            );
             let mut files = Vec::new();
             for level in [container, mapping] {
                 for file in list(level, "filesToSign") {
@@ -71,7 +77,14 @@ pub(crate) fn resolve(container: &Value, raw: &str) -> Result<Value, &'static st
             names.sort_unstable();
             for name in names {
                 if args.iter().all(|arg| arg["name"] != name) {
-                    args.push(overrides.iter().rev().find(|over| over["name"] == name).unwrap().clone());
+                    args.push(
+                        overrides
+                            .iter()
+                            .rev()
+                            .find(|over| over["name"] == name)
+                            .unwrap()
+                            .clone(),
+                    );
                 }
             }
             build.insert("buildArgs".into(), json!(args));
@@ -79,7 +92,10 @@ pub(crate) fn resolve(container: &Value, raw: &str) -> Result<Value, &'static st
         }
     };
 
-    let mut in_tree = match (&container["inTreeModulesToRemove"], &mapping["inTreeModulesToRemove"]) {
+    let mut in_tree = match (
+        &container["inTreeModulesToRemove"],
+        &mapping["inTreeModulesToRemove"],
+    ) {
         (container, Value::Null) => container.clone(),
         (_, mapping) => mapping.clone(),
     };
@@ -94,7 +110,9 @@ pub(crate) fn resolve(container: &Value, raw: &str) -> Result<Value, &'static st
         image => image,
     };
     let variables = variables.map_err(|_| "kernel")?.with_module("drv", "ns");
-    let image = Template::parse(image).expand(&variables).map_err(|_| "template")?;
+    let image = Template::parse(image)
+        .expand(&variables)
+        .map_err(|_| "template")?;
     let tls = match &mapping["registryTLS"] {
         Value::Null => &container["registryTLS"],
         tls => tls,

@@ -30,12 +30,36 @@ pub(crate) const KERNELS: [&str; 10] = [
 ];
 
 pub(crate) fn mapping() -> impl Strategy<Value = Value> {
-    let literal = option::weighted(0.4, select(&["", "5.14.0", "6.1.0", "6.1.0+", "6.1", "6.1.0-13-amd64"][..]));
+    let literal = option::weighted(
+        0.4,
+        select(&["", "5.14.0", "6.1.0", "6.1.0+", "6.1", "6.1.0-13-amd64"][..]),
+    );
     let regexp = option::weighted(
         0.6,
-        select(&["", "^5\\.14", "5.14", "amd64$", "\\+", ".", "^6\\.1\\.0$", "\\f", "el[89]", "(", "^$"][..]),
+        select(
+            &[
+                "",
+                "^5\\.14",
+                "5.14",
+                "amd64$",
+                "\\+",
+                ".",
+                "^6\\.1\\.0$",
+                "\\f",
+                "el[89]",
+                "(",
+                "^$",
+            ][..],
+        ),
     );
-    let parts = (literal, regexp, template(), option::of(build()), option::of(sign()), option::of(tls()));
+    let parts = (
+        literal,
+        regexp,
+        template(),
+        option::of(build()),
+        option::of(sign()),
+        option::of(tls()),
+    );
     (parts, in_tree()).prop_map(|((literal, regexp, image, build, sign, tls), (list, single))| {
         json!({
             "literal": literal, "regexp": regexp, "containerImage": image, "build": build, "sign": sign,
@@ -46,18 +70,34 @@ pub(crate) fn mapping() -> impl Strategy<Value = Value> {
 
 fn container() -> impl Strategy<Value = Value> {
     let mappings = proptest::collection::vec(mapping(), 0..5);
-    (mappings, template(), option::of(build()), option::of(sign()), tls(), in_tree()).prop_map(
-        |(mappings, image, build, sign, tls, (list, single))| {
+    (
+        mappings,
+        template(),
+        option::of(build()),
+        option::of(sign()),
+        tls(),
+        in_tree(),
+    )
+        .prop_map(|(mappings, image, build, sign, tls, (list, single))| {
             json!({
                 "kernelMappings": mappings, "containerImage": image, "build": build, "sign": sign,
                 "registryTLS": tls, "inTreeModulesToRemove": list, "inTreeModuleToRemove": single,
             })
-        },
-    )
+        })
 }
 
 fn template() -> impl Strategy<Value = &'static str> {
-    select(&["", "a:1", "a:$KERNEL_XYZ", "$MOD_NAME:${KERNEL_FULL_VERSION}", "${X:-d}", "${", "$$"][..])
+    select(
+        &[
+            "",
+            "a:1",
+            "a:$KERNEL_XYZ",
+            "$MOD_NAME:${KERNEL_FULL_VERSION}",
+            "${X:-d}",
+            "${",
+            "$$",
+        ][..],
+    )
 }
 
 fn tls() -> impl Strategy<Value = Value> {
@@ -77,7 +117,10 @@ fn name() -> impl Strategy<Value = Option<Value>> {
 }
 
 fn args() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
-    proptest::collection::vec((select(&["A", "B", "C", "a"][..]), select(&["1", "2", "$X"][..])), 0..5)
+    proptest::collection::vec(
+        (select(&["A", "B", "C", "a"][..]), select(&["1", "2", "$X"][..])),
+        0..5,
+    )
 }
 
 fn build() -> impl Strategy<Value = Value> {

@@ -43,10 +43,11 @@ pub(crate) fn condensed(value: &Value) -> Value {
 /// The Module as Kubernetes stores it: with the one default of the CRD that matters here.
 fn stored(module: &Value) -> Module {
     let mut module = module.clone();
-    if let Some(modprobe) = module.pointer_mut("/spec/moduleLoader/container/modprobe") {
-        if modprobe["dirName"].is_null() {
-            modprobe["dirName"] = json!("/opt");
-        }
+    let modprobe = module.pointer_mut("/spec/moduleLoader/container/modprobe");
+    if let Some(modprobe) = modprobe
+        && modprobe["dirName"].is_null()
+    {
+        modprobe["dirName"] = json!("/opt");
     }
     serde_json::from_value(module).unwrap()
 }

@@ -68,15 +68,27 @@ fn check(file: &str, text: &str) {
         for (field, expected) in &vector.expect {
             assert_eq!(&found[field], expected, "{about}: {field}");
         }
-        assert_eq!(found["error"]["code"].as_str(), vector.error.as_deref(), "{about}");
+        assert_eq!(
+            found["error"]["code"].as_str(),
+            vector.error.as_deref(),
+            "{about}"
+        );
         if let Some(message) = &vector.message {
-            assert_eq!(found["error"]["message"].as_str(), Some(message.as_str()), "{about}");
+            assert_eq!(
+                found["error"]["message"].as_str(),
+                Some(message.as_str()),
+                "{about}"
+            );
         }
         let explanation = compiled.explain(&kernel);
         for (field, source) in &vector.origins {
             let origin = explanation.origins.iter().find(|origin| origin.field == *field);
             let origin = origin.unwrap_or_else(|| panic!("{about}: no origin of {field}"));
-            assert_eq!(&serde_json::to_value(origin.source).unwrap(), source, "{about}: {field}");
+            assert_eq!(
+                &serde_json::to_value(origin.source).unwrap(),
+                source,
+                "{about}: {field}"
+            );
         }
         let ignored = explanation.origins.iter().filter(|origin| origin.ignored);
         let ignored: Vec<&str> = ignored.map(|origin| origin.field.as_str()).collect();

@@ -12,8 +12,8 @@ use crate::pattern::Pattern;
 use crate::pattern::Witness;
 use crate::pattern::covers;
 
-/// How many earlier mappings are tried one by one to name those that shadow a mapping.
-const MAX_BLAMED: usize = 64;
+/// With more earlier mappings than this, all of them are named as those that together shadow a mapping.
+const MAX_BLAMED: usize = 32;
 
 /// Whether there is any kernel that a mapping could win.
 ///
@@ -33,7 +33,7 @@ pub enum Reach {
     },
     /// Every kernel that it takes is taken before.
     Shadowed {
-        /// Earlier mappings that together take them all: one, or a few of which none can be left out.
+        /// Earlier mappings that together take them all: one, or else as few as can be told.
         by: Vec<usize>,
     },
     /// Every kernel that is not taken before stops at an earlier regexp that Go refuses.
@@ -135,9 +135,16 @@ fn reach_of_pattern(pattern: &Pattern, earlier: &[Mapping]) -> Reach {
             };
         }
         Witness::Some(witness) => {
-            let taken = |mapping: &Mapping| matches!(mapping.takes(&witness), Ok(Some(_)));
-            if !earlier.iter().any(taken) {
+            // Only a mapping that takes this kernel can take all of them.
+            let takes = |mapping: &&Mapping| matches!(mapping.takes(&witness), Ok(Some(_)));
+            let mut takers = earlier.iter().filter(takes).peekable();
+            if takers.peek().is_none() {
                 return Reach::Reachable { witness };
+            }
+            if let Some(mapping) = takers.find(|mapping| covered([*mapping], pattern) == Covered::Yes) {
+                return Reach::Shadowed {
+                    by: vec![mapping.index()],
+                };
             }
         }
         Witness::CannotTell => {}
@@ -151,21 +158,11 @@ fn reach_of_pattern(pattern: &Pattern, earlier: &[Mapping]) -> Reach {
     }
 }
 
-/// Few mappings that cover the later one together: one alone, or a set of which none can be left out.
+/// Few of the mappings that cover the later one together: none of them can be left out.
 fn blamed(earlier: &[Mapping], pattern: &Pattern) -> Vec<usize> {
-    let indices = |mappings: &[&Mapping]| mappings.iter().map(|mapping| mapping.index()).collect();
     let mut needed: Vec<&Mapping> = earlier.iter().collect();
-    if needed.len() > MAX_BLAMED {
-        return indices(&needed);
-    }
-    let alone = needed
-        .iter()
-        .find(|mapping| covered([**mapping], pattern) == Covered::Yes);
-    if let Some(mapping) = alone {
-        return vec![mapping.index()];
-    }
     let mut at = needed.len();
-    while let Some(before) = at.checked_sub(1) {
+    while let Some(before) = at.checked_sub(1).filter(|_| earlier.len() <= MAX_BLAMED) {
         at = before;
         let mut fewer = needed.clone();
         fewer.remove(at);
@@ -173,7 +170,7 @@ fn blamed(earlier: &[Mapping], pattern: &Pattern) -> Vec<usize> {
             needed = fewer;
         }
     }
-    indices(&needed)
+    needed.iter().map(|mapping| mapping.index()).collect()
 }
 
 fn covered<'m>(earlier: impl IntoIterator<Item = &'m Mapping>, pattern: &Pattern) -> Covered {
