@@ -89,8 +89,8 @@ pub struct ModuleImageSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ModuleImagesConfigStatus {
-    /// One entry for each image that something is known of.
-    #[serde(serialize_with = "null::when_empty", deserialize_with = "null::or_default")]
+    /// One entry for each image that something is known of; entries with a state that nobody knows are not read.
+    #[serde(serialize_with = "null::when_empty", deserialize_with = "null::known_items")]
     pub images_states: Vec<ModuleImageState>,
     /// The value of the rebuild counter that was applied last.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -54,13 +54,13 @@ pub struct ObjectMeta {
     /// Labels.
     #[serde(
         skip_serializing_if = "BTreeMap::is_empty",
-        deserialize_with = "null::or_default"
+        deserialize_with = "null::blank_strings"
     )]
     pub labels: BTreeMap<String, String>,
     /// Annotations.
     #[serde(
         skip_serializing_if = "BTreeMap::is_empty",
-        deserialize_with = "null::or_default"
+        deserialize_with = "null::blank_strings"
     )]
     pub annotations: BTreeMap<String, String>,
     /// Owners, for garbage collection.

@@ -6,12 +6,15 @@
 //! - `inTreeModulesToRemove` tells absent from empty: an empty list on a mapping replaces the list of the container.
 //! - An empty `imagePullPolicy` is stored as `""`; the CRD default `IfNotPresent` never applies to what the operator
 //!   wrote.
+//! - Go writes structs whatever is in them, so `registryTLS`, `resources` and the parts of a status are `{}` at least.
+//! - Go leaves out empty lists declared with `omitempty`, so an empty `modulesLoadingOrder` does not survive writing.
 //! - Parts that the engine never reads (volumes, environment, resources, device selectors) stay JSON values.
 //!
 //! These types accept unknown fields, as a Go client does. For what a person wrote, use
-//! [`document`](crate::document) and [`schema`](crate::schema): they report unknown and duplicate fields with their path.
+//! [`read`]: it reports unknown and duplicate fields with their path.
 
 mod build_sign;
+mod convert;
 mod hub;
 mod images;
 mod meta;
@@ -19,6 +22,7 @@ mod module;
 mod nodemodules;
 mod null;
 mod preflight;
+mod read;
 
 pub use build_sign::BuildSignAction;
 pub use build_sign::BuildSignImageSpec;
@@ -66,6 +70,12 @@ pub use nodemodules::NodeModulesConfigSpec;
 pub use nodemodules::NodeModulesConfigStatus;
 pub use preflight::v1beta1;
 pub use preflight::v1beta2;
+pub use read::AnyObject;
+pub use read::Object;
+pub use read::Read;
+pub use read::ReadError;
+pub use read::read;
+pub use read::read_any;
 
 /// API group of every kind but the hub's.
 pub const GROUP: &str = "kmm.sigs.x-k8s.io";

@@ -109,13 +109,9 @@ pub struct ModuleLoaderContainerSpec {
     )]
     pub version: String,
     /// Deprecated: an in-tree module to unload first. Use `in_tree_modules_to_remove`.
-    #[serde(
-        skip_serializing_if = "String::is_empty",
-        deserialize_with = "null::or_default"
-    )]
+    #[serde(deserialize_with = "null::or_default")]
     pub in_tree_module_to_remove: String,
     /// In-tree modules to unload first.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub in_tree_modules_to_remove: Option<Vec<String>>,
 }
 
@@ -267,7 +263,7 @@ pub struct ModprobeSpec {
     )]
     pub firmware_path: String,
     /// Modules in the order in which they depend on each other: the first is `module_name`, the last is loaded first.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "null::is_absent_or_empty")]
     pub modules_loading_order: Option<Vec<String>>,
 }
 
@@ -328,8 +324,11 @@ pub struct CommonContainerSpec {
         deserialize_with = "null::or_default"
     )]
     pub image_pull_policy: String,
-    /// Resources, as in a pod.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Resources, as in a pod; written as `{}` where there are none.
+    #[serde(
+        serialize_with = "null::object_when_none",
+        deserialize_with = "null::none_when_empty"
+    )]
     pub resources: Option<Value>,
     /// Volume mounts, as in a pod.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null::or_default")]

@@ -137,7 +137,7 @@ pub struct ModuleConfig {
     )]
     pub in_tree_module_to_remove: String,
     /// In-tree modules to unload first.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "null::is_absent_or_empty")]
     pub in_tree_modules_to_remove: Option<Vec<String>>,
     /// What modprobe is to load, and how.
     #[serde(deserialize_with = "null::or_default")]

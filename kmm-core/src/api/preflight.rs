@@ -53,7 +53,12 @@ pub struct ModuleStatus {
     pub status_reason: String,
     /// How far it has come.
     pub verification_stage: VerificationStage,
-    /// When it last changed (RFC 3339).
+    /// When it last changed (RFC 3339); written as `null` where it is not known.
+    #[serde(
+        default,
+        serialize_with = "null::when_blank",
+        deserialize_with = "null::or_default"
+    )]
     pub last_transition_time: String,
 }
 
@@ -98,7 +103,7 @@ pub mod v1beta1 {
         /// State of each Module, by `namespace/name` and, for old readers, by `name`.
         #[serde(
             skip_serializing_if = "BTreeMap::is_empty",
-            deserialize_with = "null::or_default"
+            deserialize_with = "null::without_nulls"
         )]
         pub cr_statuses: BTreeMap<String, ModuleStatus>,
     }

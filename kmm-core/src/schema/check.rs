@@ -14,6 +14,7 @@ use super::model::Type;
 use super::trail::Trail;
 use super::trail::dotted;
 use crate::diag::Diagnostic;
+use crate::go_text::float;
 use crate::go_text::quote;
 use crate::validate::Rule;
 
@@ -54,7 +55,7 @@ impl Checker<'_> {
                 .is_some_and(|text| schema.one_of.iter().any(|one| one == text))
         };
         if !schema.one_of.is_empty() && !listed() {
-            let given = value.as_str().map_or_else(|| value.to_string(), quote);
+            let given = display(value);
             let allowed: Vec<String> = schema.one_of.iter().map(|one| quote(one)).collect();
             let message = format!(
                 "Unsupported value: {given}: supported values: {}",
@@ -255,6 +256,11 @@ fn type_help(wanted: Option<Type>, value: &Value) -> Option<String> {
     }
 }
 
+/// `value` as the API server shows it: strings quoted, numbers as Go prints them, all else as JSON.
 fn display(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), quote)
+    match value {
+        Value::String(text) => quote(text),
+        Value::Number(number) if !number.is_i64() => float(number.as_f64().unwrap_or_default()),
+        other => other.to_string(),
+    }
 }

@@ -13,13 +13,15 @@ use crate::path::FieldPath;
 /// Most bytes of all annotations together, keys and values.
 const ANNOTATIONS_MAX: usize = 256 * 1024;
 
-pub(super) fn identify(node: &Node) -> Result<Resource, Diagnostic> {
+pub(super) fn identify(node: &Node) -> Result<Resource, Box<Diagnostic>> {
     let text = |field: &str| node.get(field).and_then(Node::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     if let Some(resource) = Resource::find(api_version, kind) {
         return Ok(resource);
     }
-    let fault = |field: &str, message: String| faults::KIND.finding(FieldPath::of(field), message).refused();
+    let fault = |field: &str, message: String| {
+        Box::new(faults::KIND.finding(FieldPath::of(field), message).refused())
+    };
     if kind.is_empty() {
         return Err(fault("kind", "Object 'Kind' is missing".to_owned()));
     }
@@ -43,7 +45,9 @@ pub(super) fn identify(node: &Node) -> Result<Resource, Diagnostic> {
             quote(api_version)
         )
     };
-    Err(fault("apiVersion", message).with_help(format!("write `{}`", versions.join("` or `"))))
+    let mut found = fault("apiVersion", message);
+    found.help = Some(format!("write `{}`", versions.join("` or `")));
+    Err(found)
 }
 
 /// Faults of the object's kind and metadata.

@@ -77,7 +77,7 @@ impl Report {
 ///
 /// Gives the finding where `apiVersion` or `kind` is missing, or they name none of the operator's kinds.
 pub fn identify(node: &Node) -> Result<Resource, Box<Diagnostic>> {
-    metadata::identify(node).map_err(Box::new)
+    metadata::identify(node)
 }
 
 /// Checks `node` as the API server checks an object of `resource` that is to be created.
@@ -128,6 +128,20 @@ pub fn check(resource: Resource, node: &Node) -> Report {
     }
 }
 
+/// What Go would decode of `report`'s object; `None` where a value is of another type than its field.
+pub(crate) fn decodable(resource: Resource, report: &Report) -> Option<Value> {
+    let mut value = report.stored.clone();
+    let schemas = Schemas::shared();
+    store::zero_nulls(schemas, schemas.of(resource), &mut value);
+    let faults = check::faults_of(schemas, schemas.of(resource), &value);
+    let mut metadata = report.errors.iter().filter(|fault| in_metadata(&fault.path));
+    let mistyped = |fault: &Diagnostic| fault.code == TYPE_CODE;
+    if faults.iter().any(mistyped) || metadata.any(mistyped) {
+        return None;
+    }
+    Some(value)
+}
+
 /// The schema of `resource` as OpenAPI v3, as it stands in the CRD, without descriptions.
 pub fn openapi(resource: Resource) -> Value {
     model::openapi(resource)
@@ -135,6 +149,12 @@ pub fn openapi(resource: Resource) -> Value {
 
 fn in_status(path: &FieldPath) -> bool {
     matches!(path.segments().first(), Some(Segment::Field(name)) if name == "status")
+}
+
+const TYPE_CODE: &str = faults::TYPE.code;
+
+fn in_metadata(path: &FieldPath) -> bool {
+    matches!(path.segments().first(), Some(Segment::Field(name)) if name == "metadata")
 }
 
 fn status_fault(fault: Diagnostic) -> Diagnostic {

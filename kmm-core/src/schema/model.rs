@@ -81,6 +81,7 @@ pub(super) enum Format {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Validation {
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test compares it"))]
     pub(super) rule: String,
     pub(super) message: String,
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::model::Schema;
 use super::model::Schemas;
+use super::model::Type;
 use super::trail::Trail;
 use crate::path::FieldPath;
 
@@ -132,6 +133,33 @@ fn drop_nulls(schemas: &Schemas, schema: &Schema, value: &mut Value) {
                 items
                     .iter_mut()
                     .for_each(|child| drop_nulls(schemas, item, child));
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Puts the zero value of its type in the place of each null of a list, as Go does when it decodes one.
+pub(super) fn zero_nulls(schemas: &Schemas, schema: &Schema, value: &mut Value) {
+    let schema = schemas.resolve(schema);
+    match value {
+        Value::Object(map) => {
+            for (name, child) in map {
+                if let Some(property) = child_schema(schema, name) {
+                    zero_nulls(schemas, property, child);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let Some(item) = &schema.items else {
+                return;
+            };
+            for child in items {
+                match schemas.resolve(item).kind {
+                    Some(Type::Object) if child.is_null() => *child = Value::Object(Map::new()),
+                    Some(Type::String) if child.is_null() => *child = Value::String(String::new()),
+                    _ => zero_nulls(schemas, item, child),
+                }
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

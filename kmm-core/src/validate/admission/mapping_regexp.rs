@@ -1,6 +1,9 @@
 //! Regexps have to be those of Go.
 
+use crate::diag::Part;
 use crate::diag::Severity;
+use crate::pattern::ErrorKind;
+use crate::pattern::Pattern;
 use crate::validate::Rule;
 use crate::validate::Subject;
 
@@ -31,15 +34,16 @@ matches wins.
 pub(super) fn find(subject: &Subject<'_>, denials: &mut Denials) {
     let mappings = denial::container(subject).map(|container| &container.kernel_mappings);
     for (i, mapping) in mappings.into_iter().flatten().enumerate() {
-        if let Some(error) = regexp_error(&mapping.regexp) {
-            let text = format!("invalid regexp at index {i}: {error}");
-            let turn = Turn::new(Step::KernelMappings, i + 1, 2);
-            denials.deny(&RULE, turn, subject.mapping(i).field("regexp"), text);
+        let Err(error) = Pattern::parse(&mapping.regexp) else {
+            continue;
+        };
+        // A limit of our own engine is no fault to Go.
+        if error.kind() == ErrorKind::EngineLimit {
+            continue;
         }
+        let text = format!("invalid regexp at index {i}: {error}");
+        let turn = Turn::new(Step::KernelMappings, i + 1, 2);
+        let found = denials.deny(&RULE, turn, subject.mapping(i).field("regexp"), text);
+        found.part = Part::Within(error.span());
     }
-}
-
-fn regexp_error(regexp: &str) -> Option<String> {
-    let _ = regexp;
-    None
 }
