@@ -25,6 +25,19 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
+/// `number` as Go's `%v` writes it: the shortest form, with an exponent from a million on and below 0.0001.
+pub(crate) fn float(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let parts = scientific.split_once('e');
+    match parts.and_then(|(digits, exponent)| Some((digits, exponent.parse::<i32>().ok()?))) {
+        None | Some((_, -4..6)) => number.to_string(),
+        Some((digits, exponent)) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+    }
+}
+
 fn push_escaped(quoted: &mut String, c: char) {
     let code = u32::from(c);
     match c {
@@ -118,6 +131,23 @@ mod tests {
             ("\u{e000}\u{10ffff}\u{1f600}", "\"\\ue000\\U0010ffff\u{1f600}\""),
         ] {
             assert_eq!(quote(text), quoted);
+        }
+    }
+
+    #[test]
+    fn float_is_gos() {
+        for (number, text) in [
+            (1e5, "100000"),
+            (123_456.5, "123456.5"),
+            (1e6, "1e+06"),
+            (1_234_567.0, "1.234567e+06"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (-2.5, "-2.5"),
+            (1.5e300, "1.5e+300"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(float(number), text);
         }
     }
 

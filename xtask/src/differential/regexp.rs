@@ -32,7 +32,7 @@ pub(super) fn compare(random: &mut Rng, oracle: &mut Oracle) -> Result<Option<St
     let texts = vec![known, near.as_str(), own.as_str()];
     let answer = oracle.ask(&Question { op: "regexp", text: &regexp, args: texts.clone() })?;
     let pattern = match (Pattern::parse(&regexp), answer.error) {
-        (Err(ours), _) if ours.kind() == ErrorKind::TooLargeHere => return Ok(None),
+        (Err(ours), _) if ours.kind() == ErrorKind::EngineLimit => return Ok(None),
         (Err(ours), Some(theirs)) if ours.to_string() == theirs => return Ok(None),
         (Err(ours), theirs) => return Ok(Some(format!("{regexp:?}: ours says {ours}, Go {theirs:?}"))),
         (Ok(_), Some(theirs)) => return Ok(Some(format!("{regexp:?}: ours takes it, Go says {theirs}"))),
