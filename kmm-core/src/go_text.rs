@@ -1,30 +1,28 @@
-//! Text as Go prints and cuts it: `%q`, `filepath.Clean`.
+//! Text as Go prints and cuts it: `%q`, `filepath.Clean`, `filepath.Join`.
 //!
-//! The messages of the Go operator are part of its contract, so they are made the same way here.
+//! The messages and command lines of the Go operator are part of its contract, so they are made the same way here.
 
-use std::fmt::Write;
+mod not_printable;
 
-/// `text` in double quotes, as Go's `%q` and `strconv.Quote` write it.
+use self::not_printable::NOT_PRINTABLE;
+
+/// The text in double quotes, as Go's `%q` and `strconv.Quote` print it.
 ///
-/// Control characters and characters that Go does not print are escaped: by letter (`\n`), as `\x7f` below `U+0080`,
-/// as `\u200b` or `\U0001f9ff` above.
-///
-/// # Example: a quoted path
+/// # Example: what is escaped
 ///
 /// ```
 /// use kmm_core::go_text::quote;
 ///
-/// assert_eq!(quote("/lib/\"x\"\n"), r#""/lib/\"x\"\n""#);
-/// assert_eq!(quote("é\u{200b}"), "\"é\\u200b\"");
+/// assert_eq!(quote("é \"x\"\t\u{1}\u{a0}"), r#""é \"x\"\t\x01\u00a0""#);
 /// ```
 pub fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
     for c in text.chars() {
-        push_escaped(&mut out, c);
+        push_escaped(&mut quoted, c);
     }
-    out.push('"');
-    out
+    quoted.push('"');
+    quoted
 }
 
 /// `number` as Go's `%v` writes it: the shortest form, with an exponent from a million on and below 0.0001.
@@ -40,32 +38,29 @@ pub(crate) fn float(number: f64) -> String {
     }
 }
 
-fn push_escaped(out: &mut String, c: char) {
-    // Writing to a String cannot fail.
-    let _ = match c {
-        '"' | '\\' => write!(out, "\\{c}"),
-        '\u{7}' => write!(out, "\\a"),
-        '\u{8}' => write!(out, "\\b"),
-        '\u{c}' => write!(out, "\\f"),
-        '\n' => write!(out, "\\n"),
-        '\r' => write!(out, "\\r"),
-        '\t' => write!(out, "\\t"),
-        '\u{b}' => write!(out, "\\v"),
-        ' '..='~' => write!(out, "{c}"),
-        '\0'..='\u{1f}' | '\u{7f}' => write!(out, "\\x{:02x}", u32::from(c)),
-        _ if is_print(c) => write!(out, "{c}"),
-        '\u{80}'..='\u{ffff}' => write!(out, "\\u{:04x}", u32::from(c)),
-        _ => write!(out, "\\U{:08x}", u32::from(c)),
-    };
+fn push_escaped(quoted: &mut String, c: char) {
+    let code = u32::from(c);
+    match c {
+        '"' => quoted.push_str("\\\""),
+        '\\' => quoted.push_str("\\\\"),
+        '\u{7}' => quoted.push_str("\\a"),
+        '\u{8}' => quoted.push_str("\\b"),
+        '\u{c}' => quoted.push_str("\\f"),
+        '\n' => quoted.push_str("\\n"),
+        '\r' => quoted.push_str("\\r"),
+        '\t' => quoted.push_str("\\t"),
+        '\u{b}' => quoted.push_str("\\v"),
+        _ if code < 0x20 || code == 0x7f => quoted.push_str(&format!("\\x{code:02x}")),
+        _ if is_printable(code) => quoted.push(c),
+        _ if code <= 0xffff => quoted.push_str(&format!("\\u{code:04x}")),
+        _ => quoted.push_str(&format!("\\U{code:08x}")),
+    }
 }
 
-/// Whether Go prints `c`: letters, marks, numbers, punctuation, symbols, and the ASCII space.
-fn is_print(c: char) -> bool {
-    let code = u32::from(c);
-    let (Ok(after) | Err(after)) = NOT_PRINTED
-        .binary_search_by(|&(first, _)| first.cmp(&code))
-        .map(|i| i + 1);
-    after == 0 || NOT_PRINTED[after - 1].1 < code
+fn is_printable(code: u32) -> bool {
+    let after = NOT_PRINTABLE.partition_point(|&(first, _)| first <= code);
+    let before = after.checked_sub(1).and_then(|at| NOT_PRINTABLE.get(at));
+    before.is_none_or(|&(_, last)| last < code)
 }
 
 /// The shortest path that names the same, as Go's `filepath.Clean` gives it on Linux: by text alone, without links.
@@ -99,25 +94,41 @@ pub fn clean_path(path: &str) -> String {
     }
 }
 
-include!("go_text/not_printed.rs");
+/// The parts of a path in one, cleaned, as Go's `filepath.Join` gives them on Linux; empty parts do not count.
+///
+/// # Example: the folder of an image as a worker sees it
+///
+/// ```
+/// use kmm_core::go_text::join_path;
+///
+/// assert_eq!(join_path(&["/tmp", "/opt//kmods/../v1/"]), "/tmp/opt/v1");
+/// assert_eq!(join_path(&["/tmp", "../x"]), "/x");
+/// assert_eq!(join_path(&["", ""]), "");
+/// ```
+pub fn join_path(parts: &[&str]) -> String {
+    let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        clean_path(&parts.join("/"))
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn quote_escapes_what_go_escapes() {
+    fn characters_as_go_quotes_them() {
         for (text, quoted) in [
             ("", r#""""#),
-            ("a\\b", r#""a\\b""#),
-            (
-                "\u{7}\u{8}\u{c}\n\r\t\u{b}\0\u{1b}\u{7f}",
-                r#""\a\b\f\n\r\t\v\x00\x1b\x7f""#,
-            ),
-            ("\u{a0}\u{ad}\u{feff}\u{e000}", r#""\u00a0\u00ad\ufeff\ue000""#),
-            ("é漢😀", "\"é漢😀\""),
-            ("\u{10ffff}\u{e0001}", r#""\U0010ffff\U000e0001""#),
-            ("\u{3000}\u{2028}", r#""\u3000\u2028""#),
+            ("5.14.0-427.el9_4.x86_64+rt", r#""5.14.0-427.el9_4.x86_64+rt""#),
+            (r"^.+\.fc37$", r#""^.+\\.fc37$""#),
+            ("a\u{7}\u{8}\u{c}\n\r\t\u{b}", r#""a\a\b\f\n\r\t\v""#),
+            ("\0\u{1f}\u{7f}", r#""\x00\x1f\x7f""#),
+            ("\u{80}\u{ad}\u{200b}\u{feff}", r#""\u0080\u00ad\u200b\ufeff""#),
+            ("\u{fffd}日本", "\"\u{fffd}日本\""),
+            ("\u{e000}\u{10ffff}\u{1f600}", "\"\\ue000\\U0010ffff\u{1f600}\""),
         ] {
             assert_eq!(quote(text), quoted);
         }
@@ -157,6 +168,29 @@ mod tests {
             (" /dev", " /dev"),
         ] {
             assert_eq!(clean_path(path), clean, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn join_path_is_gos() {
+        for (parts, joined) in [
+            (&["/tmp", "/opt"][..], "/tmp/opt"),
+            (&["/tmp", "opt"], "/tmp/opt"),
+            (&["/tmp", "./opt"], "/tmp/opt"),
+            (&["/tmp", "/opt/."], "/tmp/opt"),
+            (&["/tmp", "/"], "/tmp"),
+            (&["/tmp", ""], "/tmp"),
+            (&["/tmp", "/a b"], "/tmp/a b"),
+            (&["/tmp", "/.."], "/"),
+            (&["/tmp", "/../../.."], "/"),
+            (&["/tmp", "/opt//kmod/../x"], "/tmp/opt/x"),
+            (&["", "/a"], "/a"),
+            (&["a", "..", "..", "b"], "../b"),
+            (&["a/.."], "."),
+            (&["..", ".."], "../.."),
+            (&["//a"], "/a"),
+        ] {
+            assert_eq!(join_path(parts), joined, "{parts:?}");
         }
     }
 }

@@ -1,1 +1,43 @@
-fn main() {}
+//! Developer commands: `cargo xtask test`, `cargo xtask bench`, ...
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool speaks on the terminal")]
+
+mod bench;
+mod differential;
+mod generate;
+mod oracle;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test                   set up the real parts, then run every test
+  differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
+  bench                  run the benchmarks and print the ratios
+  generate [--check]     write the generated documents, or check that they are up to date
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["test"] => test::run(),
+        ["differential", rest @ ..] => differential::command(rest),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["generate"] => generate::run(generate::Mode::Write),
+        ["generate", "--check"] => generate::run(generate::Mode::Check),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

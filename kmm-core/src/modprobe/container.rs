@@ -2,10 +2,10 @@
 
 use crate::api::ModprobeSpec;
 use crate::api::ModuleConfig;
+use crate::go_text::join_path;
 
 use super::Command;
 use super::in_tree_modules;
-use super::path::join;
 use super::shell::quote;
 use super::shell::quote_double;
 use super::worker::modules_to_unload;
@@ -99,7 +99,7 @@ fn push_options<'a>(
     spec: &ModprobeSpec,
     args: impl Iterator<Item = &'a String>,
 ) {
-    let directory = quote_double(&join(&["/", &spec.dir_name]));
+    let directory = quote_double(&join_path(&["/", &spec.dir_name]));
     push_all(script, [action, "-d", &directory]);
     push_all(script, args.map(|arg| quote(arg)));
 }

@@ -41,7 +41,6 @@ pub use self::in_tree::module_of_file;
 pub use self::parameter::Parameter;
 pub use self::parameter::ParameterError;
 pub use self::path::OutsideRoot;
-pub use self::path::join;
 pub use self::shell::ShellError;
 pub use self::softdep::softdep_conf;
 pub use self::worker::WORKER_ROOT;

@@ -1,42 +1,8 @@
-//! Paths as text.
+//! Paths that must stay in a folder.
 
 use thiserror::Error;
 
-/// Joins parts of a path and cleans the result as Go's `filepath.Join` does, by its text alone: empty parts and `.` are
-/// dropped, `x/..` is taken out, and slashes are single.
-///
-/// # Example: the folder of an image as a worker sees it
-///
-/// ```
-/// use kmm_core::modprobe::join;
-///
-/// assert_eq!(join(&["/tmp", "/opt//kmods/../v1/"]), "/tmp/opt/v1");
-/// assert_eq!(join(&["/tmp", "../x"]), "/x");
-/// assert_eq!(join(&["", ""]), "");
-/// ```
-pub fn join(parts: &[&str]) -> String {
-    let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
-    let Some(first) = parts.first() else {
-        return String::new();
-    };
-    let rooted = first.starts_with('/');
-    let mut kept: Vec<&str> = Vec::new();
-    for step in parts.iter().flat_map(|part| part.split('/')) {
-        match (step, kept.last()) {
-            ("" | ".", _) => {}
-            ("..", Some(&last)) if last != ".." => {
-                kept.pop();
-            }
-            ("..", _) if rooted => {}
-            _ => kept.push(step),
-        }
-    }
-    match (rooted, kept.is_empty()) {
-        (true, _) => format!("/{}", kept.join("/")),
-        (false, true) => ".".to_owned(),
-        (false, false) => kept.join("/"),
-    }
-}
+use crate::go_text::join_path;
 
 /// A path of a Module leaves the folder that it must stay in.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -52,8 +18,8 @@ pub struct OutsideRoot {
 
 /// `path` below `root`; `root` itself is allowed.
 pub(super) fn join_below(root: &str, path: &str, field: &'static str) -> Result<String, OutsideRoot> {
-    let joined = join(&[root, path]);
-    let root = join(&[root]);
+    let joined = join_path(&[root, path]);
+    let root = join_path(&[root]);
     let below = joined.strip_prefix(root.as_str());
     if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || root.ends_with('/')) {
         return Ok(joined);
@@ -68,29 +34,6 @@ pub(super) fn join_below(root: &str, path: &str, field: &'static str) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn joins_as_go_does() {
-        for (parts, joined) in [
-            (&["/tmp", "/opt"][..], "/tmp/opt"),
-            (&["/tmp", "opt"], "/tmp/opt"),
-            (&["/tmp", "./opt"], "/tmp/opt"),
-            (&["/tmp", "/opt/."], "/tmp/opt"),
-            (&["/tmp", "/"], "/tmp"),
-            (&["/tmp", ""], "/tmp"),
-            (&["/tmp", "/a b"], "/tmp/a b"),
-            (&["/tmp", "/.."], "/"),
-            (&["/tmp", "/../../.."], "/"),
-            (&["/tmp", "/opt//kmod/../x"], "/tmp/opt/x"),
-            (&["", "/a"], "/a"),
-            (&["a", "..", "..", "b"], "../b"),
-            (&["a/.."], "."),
-            (&["..", ".."], "../.."),
-            (&["//a"], "/a"),
-        ] {
-            assert_eq!(join(parts), joined, "{parts:?}");
-        }
-    }
 
     #[test]
     fn below_means_the_folder_or_in_it() {

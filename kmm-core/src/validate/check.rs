@@ -49,13 +49,18 @@ use super::lint;
 /// assert!(texts.iter().any(|text| text.contains("`nic.ko` is the name of a file")), "{texts:?}");
 /// ```
 pub fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    in_order(subject.node, merged(find(subject)))
+}
+
+/// What every rule finds, as it comes.
+pub(super) fn find(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
     let rules = admission::rules()
         .iter()
         .chain(&lint::MODULE)
         .chain(&lint::DOCKERFILE);
     rules.for_each(|rule| (rule.check)(subject, &mut findings));
-    in_order(subject.node, merged(findings.into_vec()))
+    findings.into_vec()
 }
 
 /// What `rules` find, in the order in which it stands in the document.
@@ -129,7 +134,7 @@ fn is_same(refused: &str, lint: &str) -> bool {
 }
 
 /// Sorts by where the values stand in the document, then by code.
-fn in_order(root: &Node, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(super) fn in_order(root: &Node, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     found.sort_by(|a, b| {
         let places = place(root, &a.path).cmp(&place(root, &b.path));
         let within = || start(a).cmp(&start(b));

@@ -5,6 +5,7 @@
 
 pub mod admission;
 mod check;
+mod examine;
 mod explain;
 mod facts;
 mod lint;
@@ -14,6 +15,8 @@ mod subject;
 pub use check::check;
 pub use check::check_with;
 pub use check::merged;
+pub use examine::Surroundings;
+pub use examine::examine;
 pub use explain::explain;
 pub use explain::texts;
 pub use facts::Facts;

@@ -1,0 +1,1 @@
+//! Nothing but examples, below `rust/`.

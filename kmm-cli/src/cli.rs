@@ -1,0 +1,236 @@
+//! The command line of `kmm`: types only.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+
+/// Explains, checks and previews Kernel Module Management manifests, without a cluster.
+///
+/// Exit codes: 0 the answer is yes, 1 the answer is no, 2 no answer could be had.
+#[derive(Debug, Parser)]
+#[command(name = "kmm", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// When to use colours; NO_COLOR is honoured.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check manifests: YAML, schema, the rules of the admission webhook, and lints.
+    Validate(Validate),
+    /// Everything that a Module means for a kernel: mapping, image, build, signing, commands.
+    Resolve(Resolve),
+    /// Why a node or kernel gets a Module or not, gate by gate, and what would change it.
+    Explain(Explain),
+    /// Which kernels in use no mapping covers, and which mappings are never used.
+    Coverage(Coverage),
+    /// The exact modprobe command lines for a kernel.
+    Modprobe(Modprobe),
+    /// Expand image templates as the operator does.
+    Template(Template),
+    /// Try a mapping regexp on kernel versions, with the reason.
+    Match(Match),
+    /// Print a completion script for a shell.
+    Completions(Completions),
+    /// Print the manual page of a command, or write all of them into a folder.
+    Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Manifests to check; `-` is standard input.
+    #[arg(value_name = "FILE", required_unless_present = "explain")]
+    pub files: Vec<PathBuf>,
+    /// Print the long text about a code, such as KMM1001, instead of checking.
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["files", "fix", "old"])]
+    pub explain: Option<String>,
+    /// Format of the findings.
+    #[arg(short, long, value_enum, default_value_t = FindingsFormat::Text, value_name = "FORMAT")]
+    pub output: FindingsFormat,
+    /// Apply the safe fixes to the files, keeping comments and layout, and report what is left.
+    ///
+    /// Standard input is fixed to standard output.
+    #[arg(long, conflicts_with = "output")]
+    pub fix: bool,
+    /// Take warnings for errors.
+    #[arg(long)]
+    pub strict: bool,
+    /// Check an update of the objects in FILE: rules about what may change.
+    #[arg(long, value_name = "FILE")]
+    pub old: Option<PathBuf>,
+    /// Version of Kubernetes to check for, such as 1.33; the newest without it.
+    #[arg(long, value_name = "VERSION", value_parser = parse_kubernetes_version)]
+    pub kubernetes: Option<(u32, u32)>,
+}
+
+#[derive(Debug, Args)]
+pub struct Manifests {
+    /// Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input.
+    #[arg(short = 'f', long = "file", value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Only the Module of this name, or namespace and name.
+    #[arg(short = 'm', long, value_name = "[NAMESPACE/]NAME")]
+    pub module: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Resolve {
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Kernel version, as `uname -r` prints it.
+    #[arg(short, long = "kernel", value_name = "KERNEL", required = true)]
+    pub kernels: Vec<String>,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Kernel version, as `uname -r` prints it.
+    #[arg(short, long = "kernel", value_name = "KERNEL")]
+    pub kernels: Vec<String>,
+    /// Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub nodes: Option<PathBuf>,
+    /// Only the node of this name.
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Coverage {
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Kernel version, as `uname -r` prints it.
+    #[arg(short, long = "kernel", value_name = "KERNEL")]
+    pub kernels: Vec<String>,
+    /// Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub nodes: Option<PathBuf>,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Modprobe {
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Kernel version, as `uname -r` prints it.
+    #[arg(short, long = "kernel", value_name = "KERNEL", required = true)]
+    pub kernels: Vec<String>,
+    /// The commands that unload, instead of those that load.
+    #[arg(long)]
+    pub unload: bool,
+    /// Who runs the commands.
+    #[arg(long, value_enum, default_value_t = Form::Worker)]
+    pub form: Form,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// The worker pod, which finds the content of the image below /tmp.
+    Worker,
+    /// A driver container, started from the image itself.
+    Container,
+}
+
+#[derive(Debug, Args)]
+pub struct Template {
+    /// Templates, such as `registry.example.com/kmod:${KERNEL_FULL_VERSION}`.
+    #[arg(value_name = "TEMPLATE", required = true)]
+    pub templates: Vec<String>,
+    /// Kernel version, as `uname -r` prints it.
+    #[arg(short, long, value_name = "KERNEL")]
+    pub kernel: String,
+    /// Name of the Module: the value of MOD_NAME.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Namespace of the Module: the value of MOD_NAMESPACE.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Match {
+    /// Regexp in Go's dialect, as in `kernelMappings[].regexp`.
+    #[arg(value_name = "REGEXP", allow_hyphen_values = true)]
+    pub regexp: String,
+    /// Kernel versions, as `uname -r` prints them.
+    #[arg(value_name = "KERNEL", required = true)]
+    pub kernels: Vec<String>,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Command to describe; `kmm` itself without it.
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+    /// Write the pages of all commands into this folder instead.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FindingsFormat {
+    /// For people: source lines with carets.
+    Text,
+    /// One JSON document.
+    Json,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DataFormat {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+fn parse_kubernetes_version(text: &str) -> Result<(u32, u32), String> {
+    let (major, rest) = text.trim_start_matches('v').split_once('.').unwrap_or((text, ""));
+    let minor = rest.split('.').next().unwrap_or("");
+    match (major.parse(), minor.parse()) {
+        (Ok(major), Ok(minor)) => Ok((major, minor)),
+        _ => Err("expected major and minor version, such as 1.34".to_owned()),
+    }
+}

@@ -1,0 +1,126 @@
+//! `kmm explain`.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use anyhow::bail;
+use kmm_core::kernel::KernelVersion;
+use kmm_core::module::Compiled;
+use kmm_core::node::NodeExplanation;
+use kmm_core::node::NodeFacts;
+use kmm_core::node::Status;
+use kmm_core::node::Verdict;
+use kmm_core::resolve::Explanation;
+use kmm_core::resolve::ModuleName;
+use kmm_core::resolve::Resolver;
+use serde::Serialize;
+
+use crate::cli::Explain;
+use crate::exit::ExitStatus;
+use crate::manifests;
+use crate::printer::Printer;
+use crate::render::printable;
+
+#[derive(Serialize)]
+struct Answer {
+    version: u32,
+    modules: Vec<Explained>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    module: ModuleName,
+    kernels: Vec<Explanation>,
+    nodes: Vec<NodeExplanation>,
+}
+
+pub fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> {
+    let mut loaded = manifests::load(&arguments.manifests, printer)?;
+    if let Some(path) = &arguments.nodes {
+        loaded.nodes.extend(manifests::read_nodes(path)?);
+    }
+    if let Some(name) = &arguments.node {
+        loaded.nodes.retain(|node| node.name == *name);
+        if loaded.nodes.is_empty() {
+            bail!("there is no node `{name}` in the files");
+        }
+    }
+    if loaded.nodes.is_empty() && arguments.kernels.is_empty() {
+        bail!("nothing to explain: give --nodes FILE or -k KERNEL");
+    }
+    let kernels: Vec<KernelVersion> = arguments.kernels.iter().map(KernelVersion::new).collect();
+    let modules: Vec<Explained> =
+        loaded.modules.iter().map(|module| explain(module, &kernels, &loaded.nodes)).collect();
+    let status = if modules.iter().all(Explained::is_yes) { ExitStatus::Yes } else { ExitStatus::No };
+    match arguments.output.structured() {
+        Some(format) => printer.document(format, &Answer { version: 1, modules })?,
+        None => {
+            let texts: Vec<String> = modules.iter().map(text).collect();
+            printer.data(&texts.join("\n"))?;
+        }
+    }
+    Ok(status)
+}
+
+fn explain(module: &Compiled, kernels: &[KernelVersion], nodes: &[NodeFacts]) -> Explained {
+    let mut resolver = Resolver::new(module);
+    Explained {
+        module: ModuleName { name: module.name().to_owned(), namespace: module.namespace().to_owned() },
+        kernels: kernels.iter().map(|kernel| module.explain(kernel)).collect(),
+        nodes: nodes
+            .iter()
+            .map(|node| {
+                let outcome = resolver.resolve(&node.kernel_version).cloned().map_err(Clone::clone);
+                NodeExplanation::with_outcome(module, node, outcome)
+            })
+            .collect(),
+    }
+}
+
+impl Explained {
+    fn is_yes(&self) -> bool {
+        self.kernels.iter().all(|kernel| kernel.outcome.is_ok())
+            && self.nodes.iter().all(|node| node.verdict() != Verdict::Blocked)
+    }
+}
+
+fn text(explained: &Explained) -> String {
+    let mut out = String::new();
+    for kernel in &explained.kernels {
+        for line in kernel.to_string().lines() {
+            let _ = writeln!(out, "{}", printable(line));
+        }
+    }
+    if explained.nodes.is_empty() {
+        return out;
+    }
+    if !explained.kernels.is_empty() {
+        out.push('\n');
+    }
+    let gets = explained.nodes.iter().filter(|node| node.verdict() == Verdict::Loads).count();
+    let name = printable(&format!("{}/{}", explained.module.namespace, explained.module.name));
+    let _ = writeln!(out, "{name}: loaded on {gets} of {} nodes", explained.nodes.len());
+    for node in &explained.nodes {
+        out.push('\n');
+        push_node(&mut out, node);
+    }
+    out
+}
+
+/// What becomes of the Module on the node, then the gates that are shut: the first one before the others.
+fn push_node(out: &mut String, node: &NodeExplanation) {
+    let verdict = match (&node.outcome, node.verdict()) {
+        (Ok(resolved), Verdict::Loads) => format!("gets {}", resolved.container_image),
+        (_, verdict) => verdict.to_string(),
+    };
+    let _ = writeln!(out, "{} ({}): {}", printable(&node.node), printable(node.kernel()), printable(&verdict));
+    for gate in node.gates.iter().filter(|gate| gate.status == Status::Fail) {
+        let _ = writeln!(out, "  {} {}: {}", gate.status, gate.gate, printable(&gate.reason));
+        for remedy in &gate.remedies {
+            let _ = writeln!(out, "    help: {}", printable(&remedy.summary));
+            for line in remedy.text.lines() {
+                let _ = writeln!(out, "      {}", printable(line));
+            }
+        }
+    }
+}

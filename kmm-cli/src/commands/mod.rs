@@ -1,0 +1,32 @@
+//! One file for each command.
+
+mod completions;
+mod coverage;
+mod explain;
+mod man;
+mod match_;
+mod modprobe;
+mod resolve;
+mod template;
+mod validate;
+
+use anyhow::Result;
+
+use crate::cli::Command;
+use crate::exit::ExitStatus;
+use crate::printer::Printer;
+
+/// Runs a command. An error means that no answer could be had.
+pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
+    match command {
+        Command::Validate(arguments) => validate::run(&arguments, printer),
+        Command::Resolve(arguments) => resolve::run(&arguments, printer),
+        Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Coverage(arguments) => coverage::run(&arguments, printer),
+        Command::Modprobe(arguments) => modprobe::run(&arguments, printer),
+        Command::Template(arguments) => template::run(&arguments, printer),
+        Command::Match(arguments) => match_::run(&arguments, printer),
+        Command::Completions(arguments) => completions::run(&arguments, printer),
+        Command::Man(arguments) => man::run(&arguments, printer),
+    }
+}

@@ -1,0 +1,52 @@
+//! Files and standard input, bounded.
+
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+
+/// What standard input is called.
+pub const STDIN: &str = "<stdin>";
+
+/// A text, and what to call it.
+#[derive(Debug)]
+pub struct Source {
+    /// The path as it was given, or `<stdin>`.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// Reads a file, or standard input for `-`.
+///
+/// # Errors
+///
+/// When it cannot be read, is larger than `most` bytes, or is not UTF-8.
+pub fn read(path: &Path, most: u64) -> Result<Source> {
+    let (name, bytes) = if path == Path::new("-") {
+        (STDIN.to_owned(), take(io::stdin().lock(), most))
+    } else {
+        (path.display().to_string(), File::open(path).and_then(|file| take(file, most)))
+    };
+    let bytes = bytes.with_context(|| format!("could not read `{name}`"))?;
+    if bytes.len() as u64 > most {
+        bail!("`{name}` is too large: at most {} MiB are read", most >> 20);
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source { name, text }),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            bail!("`{name}` is not UTF-8 text: the byte at offset {at} is no part of a character")
+        }
+    }
+}
+
+fn take(reader: impl Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

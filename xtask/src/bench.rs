@@ -1,0 +1,123 @@
+//! `cargo xtask bench`: the benchmarks, and what they say as ratios.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::generate::target_folder;
+use crate::steps;
+
+/// Times that each command is run; the median counts.
+const RUNS: usize = 21;
+
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    let cargo = steps::cargo();
+    let mut arguments = vec!["bench", "--package", "kmm-benches", "--benches", "--"];
+    arguments.extend(words);
+    steps::run(&cargo, &arguments)?;
+    steps::run(&cargo, &["build", "--release", "--package", "kmm-cli"])?;
+    let median = criterion_medians(&target_folder().join("criterion"))?;
+    println!("\n== ratios");
+    let per = |name: &str, elements: f64| median.get(name).map(|nanoseconds| nanoseconds / elements);
+    ratio(
+        "resolve a node: compile every regexp for every node / kmm (10,000 nodes, 50 mappings)",
+        per("resolve/naive/500", 500.0),
+        per("resolve/kmm/10000", 10_000.0),
+    );
+    ratio("1,000,000 nodes / 10,000 nodes", per("resolve/kmm/1000000", 1.0), per("resolve/kmm/10000", 1.0));
+    ratio(
+        "check 10,000 manifests / check one",
+        per("validate/read and check 10,000 manifests", 1.0),
+        per("validate/read and check one manifest", 1.0),
+    );
+    ratio(
+        "match: the regex crate / kmm",
+        per("pattern/match with the regex crate", 1.0),
+        per("pattern/match", 1.0),
+    );
+    commands()
+}
+
+fn ratio(what: &str, over: Option<f64>, under: Option<f64>) {
+    if let (Some(over), Some(under)) = (over, under) {
+        println!("{:>12.1}  {what}  ({} / {})", over / under, time(over), time(under));
+    }
+}
+
+fn time(nanoseconds: f64) -> String {
+    match nanoseconds {
+        n if n >= 1e9 => format!("{:.2} s", n / 1e9),
+        n if n >= 1e6 => format!("{:.2} ms", n / 1e6),
+        n if n >= 1e3 => format!("{:.2} µs", n / 1e3),
+        n => format!("{n:.0} ns"),
+    }
+}
+
+/// Medians in nanoseconds, by group and name, as criterion left them.
+fn criterion_medians(folder: &Path) -> Result<BTreeMap<String, f64>> {
+    let mut medians = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| format!("could not read `{}`", folder.display()))? {
+            let path = entry?.path();
+            if path.ends_with("new") {
+                let read = |file: &str| -> Result<serde_json::Value> {
+                    Ok(serde_json::from_slice(&fs::read(path.join(file))?)?)
+                };
+                let name = read("benchmark.json")?["full_id"].as_str().unwrap_or_default().to_owned();
+                let median = read("estimates.json")?["median"]["point_estimate"].as_f64();
+                medians.insert(name, median.context("criterion left no median")?);
+            } else if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    Ok(medians)
+}
+
+/// Whole commands, side by side: start-up against a program that does nothing, and 10,000 manifests in one file.
+fn commands() -> Result<()> {
+    let kmm = target_folder().join("release/kmm");
+    let kmm = kmm.to_str().context("the target folder is not UTF-8")?;
+    let nothing = median_time(RUNS, || Command::new("true"))?;
+    let start = median_time(RUNS, || with(kmm, &["--version"]))?;
+    ratio("start-up: `kmm --version` / `true`", Some(start), Some(nothing));
+    let manifests = steps::cache()?.join("10000-manifests.yaml");
+    let one = fs::read_to_string(steps::root().join("examples/kernel-mappings/module.yaml"))?;
+    let mut text = String::new();
+    for i in 0..10_000 {
+        let _ = writeln!(text, "---\n{}", one.replace("name: acme-nic", &format!("name: acme-nic-{i}")));
+    }
+    fs::write(&manifests, text)?;
+    let manifests = manifests.to_str().context("the cache folder is not UTF-8")?;
+    let all = median_time(3, || with(kmm, &["validate", "--output", "json", manifests]))?;
+    let single = "examples/kernel-mappings/module.yaml";
+    let few = median_time(RUNS, || with(kmm, &["validate", "--output", "json", single]))?;
+    ratio("`kmm validate`: one file with 10,000 manifests / one manifest", Some(all), Some(few));
+    Ok(())
+}
+
+fn with(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(steps::root());
+    command
+}
+
+fn median_time(runs: usize, command: impl Fn() -> Command) -> Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..runs {
+        let start = Instant::now();
+        command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times.get(runs / 2).map_or(0.0, |time: &Duration| time.as_nanos() as f64))
+}

@@ -1,0 +1,41 @@
+//! `cargo xtask test`: the real parts, then every test.
+
+use anyhow::Result;
+
+use crate::differential;
+use crate::generate;
+use crate::oracle;
+use crate::steps;
+use crate::steps::Steps;
+
+/// Random inputs of each kind that are compared with Go in one run.
+const INPUTS: usize = 20_000;
+
+pub(crate) fn run() -> Result<()> {
+    let cargo = steps::cargo();
+    let mut steps = Steps::default();
+    let go = steps.step("build the Go oracle", oracle::build)?;
+    steps.step("tests of the workspace", || steps::run(&cargo, &["test", "--workspace", "--quiet"]))?;
+    steps.step("tests of kmm-core without features", || {
+        steps::run(&cargo, &["test", "--quiet", "--package", "kmm-core", "--no-default-features"])
+    })?;
+    steps.step("kmm-core without an operating system", without_os)?;
+    steps.step("generated documents are up to date", || generate::run(generate::Mode::Check))?;
+    steps.step("same answers as Go", || differential::run(&go, INPUTS, fastrand::u64(..)))?;
+    steps.summary();
+    Ok(())
+}
+
+/// Builds the core for a target without an operating system, where the toolchain has one.
+fn without_os() -> Result<()> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    let installed = std::process::Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
+    let there = installed.is_ok_and(|out| {
+        std::path::Path::new(String::from_utf8_lossy(&out.stdout).trim()).is_dir()
+    });
+    if !there {
+        println!("the toolchain has no standard library for {TARGET}: `rustup target add {TARGET}` brings it");
+        return Ok(());
+    }
+    steps::run(&steps::cargo(), &["check", "--package", "kmm-core", "--target", TARGET])
+}
