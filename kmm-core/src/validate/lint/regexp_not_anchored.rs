@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
 start of `6.12.0`. Such a kernel gets an image that was made for another one.
 
 ```yaml
-- regexp: '5\.4'           # also 6.5.4, 5.15.4
+- regexp: '5\.4'           # also 6.5.4, 4.15.4
 - regexp: '^5\.4\.'
 - regexp: '^6\.1'          # also 6.10, 6.11, 6.12
 - regexp: '^6\.1\.'

@@ -64,9 +64,8 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         for dot in dots.iter().rev() {
             strict.insert(dot.start, '\\');
         }
-        let real = Pattern::parse(&strict)
-            .ok()
-            .and_then(|strict| regexps::wider(pattern, &strict));
+        let escaped = Pattern::parse(&strict).ok();
+        let real = escaped.as_ref().and_then(|escaped| regexps::wider(pattern, escaped));
         let edits = dots.iter().map(|dot| Edit::ReplaceWithin {
             path: path.clone(),
             range: dot.clone(),
@@ -78,7 +77,11 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 format!("`.` is any character, so this also matches `{kernel}`"),
             ),
             None => {
-                let message = "`.` is any character here, not only a dot";
+                let example = escaped.and_then(|escaped| pattern.wider_than(&escaped));
+                let message = match example {
+                    Some(example) => format!("`.` is any character, so this also matches `{example}`"),
+                    None => "`.` is any character here, not only a dot".to_owned(),
+                };
                 RULE.finding(path.clone(), message).as_severity(Severity::Note)
             }
         };

@@ -24,6 +24,9 @@ const TAILS: [&str; 9] = [
 /// The series that exist, and the last minor version of each.
 const SERIES: [(u32, u32); 5] = [(3, 19), (4, 20), (5, 19), (6, 19), (7, 9)];
 
+/// About as far as the patch levels of long-term kernels go.
+const LAST_PATCH: u32 = 250;
+
 /// Kernel versions such as nodes report.
 static KERNELS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut kernels = Vec::new();
@@ -33,6 +36,10 @@ static KERNELS: LazyLock<Vec<String>> = LazyLock::new(|| {
                 for tail in TAILS {
                     kernels.push(format!("{major}.{minor}.{patch}{tail}"));
                 }
+            }
+            // Stable kernels, as they come from kernel.org.
+            for patch in 10..=LAST_PATCH {
+                kernels.push(format!("{major}.{minor}.{patch}"));
             }
         }
     }
