@@ -41,20 +41,28 @@ fn module() -> Module {
 
 /// Kernels of all nodes: 100 different ones, each as often as the others, some that no mapping takes.
 fn kernels(nodes: usize) -> Vec<String> {
-    (0..nodes).map(|i| i % KERNELS).map(|i| format!("6.{}.0-{}-amd64", i % (MAPPINGS + 5), 30 + i)).collect()
+    (0..nodes)
+        .map(|i| i % KERNELS)
+        .map(|i| format!("6.{}.0-{}-amd64", i % (MAPPINGS + 5), 30 + i))
+        .collect()
 }
 
 fn ours(module: &Module, kernels: &[String]) -> usize {
     let compiled = Compiled::new(module);
     let mut resolver = Resolver::new(&compiled);
-    kernels.iter().filter(|kernel| resolver.resolve(kernel).is_ok()).count()
+    kernels
+        .iter()
+        .filter(|kernel| resolver.resolve(kernel).is_ok())
+        .count()
 }
 
 fn naive(module: &Module, kernels: &[String]) -> usize {
     let loader = module.spec.module_loader.as_ref().expect("a loader");
     let covered = |kernel: &&String| {
         loader.container.kernel_mappings.iter().any(|mapping| {
-            regex::Regex::new(&mapping.regexp).expect("a regexp").is_match(kernel)
+            regex::Regex::new(&mapping.regexp)
+                .expect("a regexp")
+                .is_match(kernel)
         })
     };
     kernels.iter().filter(covered).count()
@@ -75,9 +83,13 @@ fn resolve(criterion: &mut Criterion) {
     // The naive way takes minutes for all nodes: a part of them tells its rate.
     let kernels = kernels(500);
     group.throughput(Throughput::Elements(kernels.len() as u64));
-    group.bench_with_input(BenchmarkId::new("naive", kernels.len()), &kernels, |b, kernels| {
-        b.iter(|| naive(black_box(&module), black_box(kernels)));
-    });
+    group.bench_with_input(
+        BenchmarkId::new("naive", kernels.len()),
+        &kernels,
+        |b, kernels| {
+            b.iter(|| naive(black_box(&module), black_box(kernels)));
+        },
+    );
     group.finish();
 }
 

@@ -17,12 +17,21 @@ fn review(request: &Node, cluster: &Cluster) -> Value {
     let field = |name: &str| request.get("request").and_then(|request| request.get(name));
     let none = Node::from(&Value::Null);
     let old = field("oldObject").filter(|old| old.as_mapping().is_some());
-    let around = Surroundings { old, cluster: Some(cluster), ..Surroundings::default() };
+    let around = Surroundings {
+        old,
+        cluster: Some(cluster),
+        ..Surroundings::default()
+    };
     let (refused, rest): (Vec<Diagnostic>, Vec<Diagnostic>) =
-        examine(field("object").unwrap_or(&none), &around).into_iter().partition(|found| found.admission);
+        examine(field("object").unwrap_or(&none), &around)
+            .into_iter()
+            .partition(|found| found.admission);
     let lines: Vec<String> = refused.iter().map(ToString::to_string).collect();
-    let warnings: Vec<String> =
-        rest.iter().filter(|found| found.severity > Severity::Note).map(ToString::to_string).collect();
+    let warnings: Vec<String> = rest
+        .iter()
+        .filter(|found| found.severity > Severity::Note)
+        .map(ToString::to_string)
+        .collect();
     json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -51,7 +60,12 @@ fn main() -> serde_json::Result<()> {
             },
         },
     }}))?;
-    let answer = review(&request, &Cluster { kubernetes: Some((1, 34)) });
+    let answer = review(
+        &request,
+        &Cluster {
+            kubernetes: Some((1, 34)),
+        },
+    );
     println!("{}", serde_json::to_string_pretty(&answer)?);
     Ok(())
 }
@@ -72,5 +86,8 @@ fn every_reason_is_in_the_answer() {
     assert_eq!(answer["response"]["allowed"], false);
     let message = answer["response"]["status"]["message"].as_str().unwrap();
     assert!(message.contains("regexp or literal must be set"), "{message}");
-    assert!(message.contains("load and unload rawArgs must be set"), "{message}");
+    assert!(
+        message.contains("load and unload rawArgs must be set"),
+        "{message}"
+    );
 }

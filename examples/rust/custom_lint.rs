@@ -9,6 +9,7 @@ use kmm_core::path::FieldPath;
 use kmm_core::validate::Cluster;
 use kmm_core::validate::Facts;
 use kmm_core::validate::Kind;
+use kmm_core::validate::Neighbours;
 use kmm_core::validate::Rule;
 use kmm_core::validate::Subject;
 use kmm_core::validate::check_with;
@@ -22,7 +23,10 @@ const TEAM_LABEL: Rule = Rule {
     check: |subject, findings| {
         let label = FieldPath::of("metadata.labels.team");
         if subject.kind == Kind::Module && subject.node.at(&label).is_none() {
-            let found = TEAM_LABEL.finding(FieldPath::of("metadata"), "no label says which team looks after it");
+            let found = TEAM_LABEL.finding(
+                FieldPath::of("metadata"),
+                "no label says which team looks after it",
+            );
             findings.push(found.with_help("add the label `team`"));
         }
     },
@@ -48,9 +52,9 @@ fn findings(text: &str) -> Vec<Diagnostic> {
                 node: object.node,
                 module: None,
                 old: None,
-                neighbours: &[],
+                neighbours: Neighbours::none(),
                 cluster: &Cluster::default(),
-                facts: &Facts::default(),
+                facts: Facts::none(),
             };
             check_with(&subject, &[TEAM_LABEL])
         })

@@ -28,7 +28,10 @@ fn main() -> anyhow::Result<()> {
     for command in resolved.commands()?.load {
         println!("load    {command}");
     }
-    let refused = compiled.resolve(&KernelVersion::new("6.12.30")).err().context("no mapping takes it")?;
+    let refused = compiled
+        .resolve(&KernelVersion::new("6.12.30"))
+        .err()
+        .context("no mapping takes it")?;
     println!("6.12.30 {refused}");
     Ok(())
 }

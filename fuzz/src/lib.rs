@@ -3,7 +3,6 @@
 use kmm_core::build::Dockerfile;
 use kmm_core::document;
 use kmm_core::document::Limits;
-use kmm_core::document::Node;
 use kmm_core::kernel::KernelVersion;
 use kmm_core::modprobe::Command;
 use kmm_core::module::Compiled;
@@ -12,6 +11,7 @@ use kmm_core::schema;
 use kmm_core::template::Template;
 use kmm_core::template::Variables;
 use kmm_core::validate;
+use kmm_core::validate::Neighbours;
 use kmm_core::validate::Surroundings;
 
 /// A file of manifests: read, checked, resolved; findings have their place in the text, and fixes leave it readable.
@@ -20,14 +20,20 @@ pub fn manifest(data: &[u8]) {
         return;
     };
     let stream = document::read(text, &Limits::default());
-    let nodes: Vec<&Node> = stream.objects().map(|object| object.node).collect();
-    let around = Surroundings { neighbours: &nodes, ..Surroundings::default() };
+    let neighbours = Neighbours::new(stream.objects().map(|object| object.node));
+    let around = Surroundings {
+        neighbours: Some(&neighbours),
+        ..Surroundings::default()
+    };
     let mut editor = stream.editor(text);
     for object in stream.objects() {
         for found in validate::examine(object.node, &around) {
             let document = &stream.documents[object.document];
             let span = document.locate(&object.base.join(&found.path), &found.part, text);
-            assert!(text.get(span.clone()).is_some(), "{found}: {span:?} is no part of the text");
+            assert!(
+                text.get(span.clone()).is_some(),
+                "{found}: {span:?} is no part of the text"
+            );
             if let Some(fix) = &found.fix {
                 // A fix may not fit beside another one; it must never leave half of itself.
                 let _ = editor.add(object.document, &object.base, &fix.edits);
@@ -60,7 +66,10 @@ pub fn pattern(data: &[u8]) {
     }
     pattern.explain_miss(kernel);
     if let kmm_core::pattern::Witness::Some(witness) = pattern.witness() {
-        assert!(pattern.is_match(&witness), "`{regexp}` does not match its witness `{witness}`");
+        assert!(
+            pattern.is_match(&witness),
+            "`{regexp}` does not match its witness `{witness}`"
+        );
     }
 }
 
@@ -80,14 +89,21 @@ pub fn template(data: &[u8]) {
         }
         (expanded, traced) => assert_eq!(expanded.err(), traced.err()),
     }
-    assert!(template.references().all(|reference| text.get(reference.span.clone()) == Some(reference.name)));
+    assert!(
+        template
+            .references()
+            .all(|reference| text.get(reference.span.clone()) == Some(reference.name))
+    );
 }
 
 /// A command line: words between line feeds are printed and read back; any text is read without a panic.
 pub fn command(data: &[u8]) {
     let text = String::from_utf8_lossy(data).replace('\0', "");
     let mut words = text.split('\n');
-    let program = words.next().filter(|program| !program.is_empty()).unwrap_or("modprobe");
+    let program = words
+        .next()
+        .filter(|program| !program.is_empty())
+        .unwrap_or("modprobe");
     let command = Command::new(program, words);
     assert_eq!(Command::parse_shell(&command.to_shell()).as_ref(), Ok(&command));
     let _ = Command::parse_shell(&text);

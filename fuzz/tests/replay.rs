@@ -32,6 +32,9 @@ fn every_input_of_every_corpus() {
 fn every_corpus_has_a_target() {
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(TARGETS.iter().any(|(target, _)| *target == name), "no target for the corpus `{name}`");
+        assert!(
+            TARGETS.iter().any(|(target, _)| *target == name),
+            "no target for the corpus `{name}`"
+        );
     }
 }

@@ -30,7 +30,10 @@ pub fn read(path: &Path, most: u64) -> Result<Source> {
     let (name, bytes) = if path == Path::new("-") {
         (STDIN.to_owned(), take(io::stdin().lock(), most))
     } else {
-        (path.display().to_string(), File::open(path).and_then(|file| take(file, most)))
+        (
+            path.display().to_string(),
+            File::open(path).and_then(|file| take(file, most)),
+        )
     };
     let bytes = bytes.with_context(|| format!("could not read `{name}`"))?;
     if bytes.len() as u64 > most {

@@ -1,5 +1,8 @@
 //! `kmm`: explains, checks and previews Kernel Module Management manifests, offline.
-#![allow(unreachable_pub, reason = "a binary has no public interface: `pub` means another module of it")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary has no public interface: `pub` means another module of it"
+)]
 
 mod cli;
 mod commands;

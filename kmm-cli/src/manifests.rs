@@ -53,12 +53,18 @@ impl File {
 /// When a file cannot be read, or is larger than the reader takes.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<File>> {
     let most = Limits::default().bytes as u64;
-    paths.iter().map(|path| input::read(path, most).map(file_of)).collect()
+    paths
+        .iter()
+        .map(|path| input::read(path, most).map(file_of))
+        .collect()
 }
 
 /// The file with another text.
 pub fn with_text(file: &File, text: String) -> File {
-    file_of(Source { name: file.source.name.clone(), text })
+    file_of(Source {
+        name: file.source.name.clone(),
+        text,
+    })
 }
 
 fn file_of(source: Source) -> File {
@@ -78,7 +84,15 @@ pub fn reading_findings(file: &File, number: usize) -> Vec<(Located, Option<usiz
                 (Some(document), part) => document.locate(&diagnostic.path, part, &file.source.text),
                 (None, Part::Value | Part::Key | Part::Within(_)) => 0..0,
             };
-            (Located { diagnostic, source: number, span, object: None }, found.document)
+            (
+                Located {
+                    diagnostic,
+                    source: number,
+                    span,
+                    object: None,
+                },
+                found.document,
+            )
         })
         .collect()
 }
@@ -89,7 +103,12 @@ pub fn locate(files: &[File], number: usize, object: &Object<'_>, diagnostic: Di
     let path = object.base.join(&diagnostic.path);
     let document = &file.stream.documents[object.document];
     let span = document.locate(&path, &diagnostic.part, &file.source.text);
-    Located { diagnostic, source: number, span, object: Some(name_of(object)) }
+    Located {
+        diagnostic,
+        source: number,
+        span,
+        object: Some(name_of(object)),
+    }
 }
 
 /// What an object is called.
@@ -122,23 +141,38 @@ pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
     let files = read(&arguments.files)?;
     let mut findings: Vec<Located> = Vec::new();
     for (number, file) in files.iter().enumerate() {
-        findings.extend(reading_findings(file, number).into_iter().map(|(located, _)| located));
+        findings.extend(
+            reading_findings(file, number)
+                .into_iter()
+                .map(|(located, _)| located),
+        );
     }
-    let mut loaded = Loaded { modules: Vec::new(), nodes: Vec::new() };
+    let mut loaded = Loaded {
+        modules: Vec::new(),
+        nodes: Vec::new(),
+    };
     let mut unreadable = 0;
     for (number, file) in files.iter().enumerate() {
         for object in file.stream.objects() {
             if object.kind == "Node" {
                 let node = serde_json::from_value(object.node.to_json());
-                loaded.nodes.push(node.with_context(|| format!("`{}`: a Node cannot be read", file.source.name))?);
+                loaded
+                    .nodes
+                    .push(node.with_context(|| format!("`{}`: a Node cannot be read", file.source.name))?);
                 continue;
             }
-            let Ok(resource @ (Resource::Module | Resource::ManagedClusterModule)) = schema::identify(object.node)
+            let Ok(resource @ (Resource::Module | Resource::ManagedClusterModule)) =
+                schema::identify(object.node)
             else {
                 continue;
             };
             let report = schema::check(resource, object.node);
-            findings.extend(report.errors.into_iter().map(|found| locate(&files, number, &object, found)));
+            findings.extend(
+                report
+                    .errors
+                    .into_iter()
+                    .map(|found| locate(&files, number, &object, found)),
+            );
             match module_of(resource, report.stored) {
                 Ok(module) if is_wanted(arguments.module.as_deref(), &module) => {
                     loaded.modules.push(Compiled::new(&module));
@@ -156,7 +190,10 @@ pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
         bail!("the manifests cannot be read: mend the errors above");
     }
     if loaded.modules.is_empty() {
-        let names: Vec<String> = files.iter().map(|file| format!("`{}`", file.source.name)).collect();
+        let names: Vec<String> = files
+            .iter()
+            .map(|file| format!("`{}`", file.source.name))
+            .collect();
         match &arguments.module {
             Some(name) => bail!("there is no Module `{name}` in {}", names.join(", ")),
             None => bail!("there is no Module in {}", names.join(", ")),
@@ -171,7 +208,10 @@ pub fn module_of(resource: Resource, stored: serde_json::Value) -> serde_json::R
         return serde_json::from_value(stored);
     }
     let outer: ManagedClusterModule = serde_json::from_value(stored)?;
-    let mut module = Module { spec: outer.spec.module_spec, ..Module::default() };
+    let mut module = Module {
+        spec: outer.spec.module_spec,
+        ..Module::default()
+    };
     module.metadata.name = outer.metadata.name;
     module.metadata.namespace = outer.spec.spoke_namespace;
     Ok(module)
@@ -203,11 +243,17 @@ pub fn read_nodes(path: &Path) -> Result<Vec<NodeFacts>> {
     };
     let nodes = nodes.with_context(|| format!("`{}` is no list of nodes", source.name))?;
     if nodes.is_empty() {
-        bail!("there is no Node in `{}`: it is to hold what `kubectl get nodes -o json` prints", source.name);
+        bail!(
+            "there is no Node in `{}`: it is to hold what `kubectl get nodes -o json` prints",
+            source.name
+        );
     }
     if let Some(node) = nodes.iter().find(|node| node.kernel_version.is_empty()) {
         let name = &node.name;
-        bail!("`{}`: `{name}` has no status.nodeInfo.kernelVersion: is it a Node of a cluster?", source.name);
+        bail!(
+            "`{}`: `{name}` has no status.nodeInfo.kernelVersion: is it a Node of a cluster?",
+            source.name
+        );
     }
     Ok(nodes)
 }
@@ -231,11 +277,20 @@ fn nodes_of_json(text: &str) -> Result<Vec<NodeFacts>> {
 }
 
 fn nodes_of_yaml(text: &str) -> Result<Vec<NodeFacts>> {
-    let limits = Limits { bytes: text.len(), ..Limits::default() };
+    let limits = Limits {
+        bytes: text.len(),
+        ..Limits::default()
+    };
     let stream = document::read(text, &limits);
-    if let Some(found) = stream.findings.iter().find(|found| found.diagnostic.severity == Severity::Error) {
+    if let Some(found) = stream
+        .findings
+        .iter()
+        .find(|found| found.diagnostic.severity == Severity::Error)
+    {
         bail!("{}", found.diagnostic);
     }
     let nodes = stream.objects().filter(|object| object.kind == "Node");
-    nodes.map(|object| Ok(serde_json::from_value(object.node.to_json())?)).collect()
+    nodes
+        .map(|object| Ok(serde_json::from_value(object.node.to_json())?))
+        .collect()
 }

@@ -13,6 +13,7 @@ use kmm_core::validate::Cluster;
 use kmm_core::validate::Facts;
 use kmm_core::validate::Findings;
 use kmm_core::validate::Kind;
+use kmm_core::validate::Neighbours;
 use kmm_core::validate::Subject;
 use kmm_core::validate::admission;
 use proptest::prelude::*;
@@ -49,7 +50,7 @@ fn subject<'a>(
         node,
         module,
         old,
-        neighbours: &[],
+        neighbours: Neighbours::none(),
         cluster,
         facts: Facts::none(),
     }

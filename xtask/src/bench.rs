@@ -32,7 +32,11 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         per("resolve/naive/500", 500.0),
         per("resolve/kmm/10000", 10_000.0),
     );
-    ratio("1,000,000 nodes / 10,000 nodes", per("resolve/kmm/1000000", 1.0), per("resolve/kmm/10000", 1.0));
+    ratio(
+        "1,000,000 nodes / 10,000 nodes",
+        per("resolve/kmm/1000000", 1.0),
+        per("resolve/kmm/10000", 1.0),
+    );
     ratio(
         "check 10,000 manifests / check one",
         per("validate/read and check 10,000 manifests", 1.0),
@@ -48,7 +52,12 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
 
 fn ratio(what: &str, over: Option<f64>, under: Option<f64>) {
     if let (Some(over), Some(under)) = (over, under) {
-        println!("{:>12.1}  {what}  ({} / {})", over / under, time(over), time(under));
+        println!(
+            "{:>12.1}  {what}  ({} / {})",
+            over / under,
+            time(over),
+            time(under)
+        );
     }
 }
 
@@ -66,13 +75,18 @@ fn criterion_medians(folder: &Path) -> Result<BTreeMap<String, f64>> {
     let mut medians = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| format!("could not read `{}`", folder.display()))? {
+        for entry in
+            fs::read_dir(&folder).with_context(|| format!("could not read `{}`", folder.display()))?
+        {
             let path = entry?.path();
             if path.ends_with("new") {
                 let read = |file: &str| -> Result<serde_json::Value> {
                     Ok(serde_json::from_slice(&fs::read(path.join(file))?)?)
                 };
-                let name = read("benchmark.json")?["full_id"].as_str().unwrap_or_default().to_owned();
+                let name = read("benchmark.json")?["full_id"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
                 let median = read("estimates.json")?["median"]["point_estimate"].as_f64();
                 medians.insert(name, median.context("criterion left no median")?);
             } else if path.is_dir() {
@@ -94,14 +108,22 @@ fn commands() -> Result<()> {
     let one = fs::read_to_string(steps::root().join("examples/kernel-mappings/module.yaml"))?;
     let mut text = String::new();
     for i in 0..10_000 {
-        let _ = writeln!(text, "---\n{}", one.replace("name: acme-nic", &format!("name: acme-nic-{i}")));
+        let _ = writeln!(
+            text,
+            "---\n{}",
+            one.replace("name: acme-nic", &format!("name: acme-nic-{i}"))
+        );
     }
     fs::write(&manifests, text)?;
     let manifests = manifests.to_str().context("the cache folder is not UTF-8")?;
     let all = median_time(3, || with(kmm, &["validate", "--output", "json", manifests]))?;
     let single = "examples/kernel-mappings/module.yaml";
     let few = median_time(RUNS, || with(kmm, &["validate", "--output", "json", single]))?;
-    ratio("`kmm validate`: one file with 10,000 manifests / one manifest", Some(all), Some(few));
+    ratio(
+        "`kmm validate`: one file with 10,000 manifests / one manifest",
+        Some(all),
+        Some(few),
+    );
     Ok(())
 }
 
@@ -115,9 +137,15 @@ fn median_time(runs: usize, command: impl Fn() -> Command) -> Result<f64> {
     let mut times = Vec::new();
     for _ in 0..runs {
         let start = Instant::now();
-        command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
         times.push(start.elapsed());
     }
     times.sort_unstable();
-    Ok(times.get(runs / 2).map_or(0.0, |time: &Duration| time.as_nanos() as f64))
+    Ok(times
+        .get(runs / 2)
+        .map_or(0.0, |time: &Duration| time.as_nanos() as f64))
 }

@@ -45,7 +45,10 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
         }
     }
     if !stale.is_empty() {
-        bail!("out of date, `cargo xtask generate` writes them anew: {}", stale.join(", "));
+        bail!(
+            "out of date, `cargo xtask generate` writes them anew: {}",
+            stale.join(", ")
+        );
     }
     Ok(())
 }
@@ -57,13 +60,23 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
     if pages.exists() {
         fs::remove_dir_all(&pages)?;
     }
-    kmm(&["man", "--dir", pages.to_str().context("the cache folder is not UTF-8")?])?;
+    kmm(&[
+        "man",
+        "--dir",
+        pages.to_str().context("the cache folder is not UTF-8")?,
+    ])?;
     for page in fs::read_dir(&pages)? {
         let page = page?;
-        documents.push((Path::new("docs/man").join(page.file_name()), fs::read_to_string(page.path())?));
+        documents.push((
+            Path::new("docs/man").join(page.file_name()),
+            fs::read_to_string(page.path())?,
+        ));
     }
     for (shell, file) in [("bash", "kmm.bash"), ("zsh", "_kmm"), ("fish", "kmm.fish")] {
-        documents.push((Path::new("docs/completions").join(file), kmm(&["completions", shell])?));
+        documents.push((
+            Path::new("docs/completions").join(file),
+            kmm(&["completions", shell])?,
+        ));
     }
     Ok(documents)
 }
@@ -72,7 +85,11 @@ fn kmm(arguments: &[&str]) -> Result<String> {
     let program = target_folder().join("debug/kmm");
     let output = Command::new(&program).args(arguments).output()?;
     if !output.status.success() {
-        bail!("`kmm {}`: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "`kmm {}`: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(String::from_utf8(output.stdout)?)
 }
@@ -89,20 +106,36 @@ fn rules() -> String {
     let groups = [
         ("KMM00", "Reading files"),
         ("KMM01", "Schema: what the API server refuses, or drops"),
-        ("KMM02", "Webhook: what the Go operator's admission webhook refuses"),
+        (
+            "KMM02",
+            "Webhook: what the Go operator's admission webhook refuses",
+        ),
         ("KMM1", "Modules"),
         ("KMM2", "Dockerfiles, and the ConfigMaps that hold them"),
     ];
     for (prefix, heading) in groups {
-        let _ = writeln!(out, "\n## {heading}\n\n| code | name | at worst | finds |\n|---|---|---|---|");
+        let _ = writeln!(
+            out,
+            "\n## {heading}\n\n| code | name | at worst | finds |\n|---|---|---|---|"
+        );
         for text in validate::texts().filter(|text| text.code.starts_with(prefix)) {
             let summary = text.summary.replace('|', "\\|");
             let anchor = format!("{}-{}", text.code.to_lowercase(), text.name);
-            let _ = writeln!(out, "| [{}](#{anchor}) | {} | {} | {summary} |", text.code, text.name, text.severity);
+            let _ = writeln!(
+                out,
+                "| [{}](#{anchor}) | {} | {} | {summary} |",
+                text.code, text.name, text.severity
+            );
         }
     }
     for text in validate::texts() {
-        let _ = writeln!(out, "\n### {} {}\n\n{}", text.code, text.name, text.explanation.trim());
+        let _ = writeln!(
+            out,
+            "\n### {} {}\n\n{}",
+            text.code,
+            text.name,
+            text.explanation.trim()
+        );
     }
     out
 }

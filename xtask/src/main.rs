@@ -1,5 +1,9 @@
 //! Developer commands: `cargo xtask test`, `cargo xtask bench`, ...
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool speaks on the terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a developer's tool speaks on the terminal"
+)]
 
 mod bench;
 mod differential;

@@ -42,12 +42,18 @@ pub(crate) struct Answer {
 pub(crate) fn build() -> Result<PathBuf> {
     let version = Command::new("go").arg("version").output();
     let Ok(version) = version else {
-        bail!("there is no Go toolchain: install Go 1.26 or newer and put `go` on the PATH; the tests compare with it");
+        bail!(
+            "there is no Go toolchain: install Go 1.26 or newer and put `go` on the PATH; the tests compare with it"
+        );
     };
     println!("{}", String::from_utf8_lossy(&version.stdout).trim());
     let binary = steps::cache()?.join("go-oracle");
     let out = binary.to_str().context("the cache folder is not UTF-8")?;
-    steps::run_in(&steps::root().join("xtask/go-oracle"), "go", &["build", "-trimpath", "-o", out, "."])?;
+    steps::run_in(
+        &steps::root().join("xtask/go-oracle"),
+        "go",
+        &["build", "-trimpath", "-o", out, "."],
+    )?;
     Ok(binary)
 }
 
@@ -69,7 +75,11 @@ impl Oracle {
             .with_context(|| format!("could not start `{}`", binary.display()))?;
         let questions = child.stdin.take();
         let answers = child.stdout.take().context("the oracle has no standard output")?;
-        Ok(Self { child, questions, answers: BufReader::new(answers) })
+        Ok(Self {
+            child,
+            questions,
+            answers: BufReader::new(answers),
+        })
     }
 
     /// Asks one question.
@@ -77,7 +87,10 @@ impl Oracle {
         let mut line = serde_json::to_vec(question)?;
         line.push(b'\n');
         let questions = self.questions.as_mut().context("the oracle has ended")?;
-        questions.write_all(&line).and_then(|()| questions.flush()).context("the oracle takes no questions")?;
+        questions
+            .write_all(&line)
+            .and_then(|()| questions.flush())
+            .context("the oracle takes no questions")?;
         let mut answer = String::new();
         if self.answers.read_line(&mut answer)? == 0 {
             bail!("the oracle gave no answer to {}", String::from_utf8_lossy(&line));

@@ -37,7 +37,9 @@ impl Steps {
 
 /// The top of the checkout.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace")
 }
 
 /// The folder for what is built once and kept, outside the checkout: `$KMM_CACHE`, or `kmm-in-rust` in the user's

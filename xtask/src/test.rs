@@ -15,13 +15,28 @@ pub(crate) fn run() -> Result<()> {
     let cargo = steps::cargo();
     let mut steps = Steps::default();
     let go = steps.step("build the Go oracle", oracle::build)?;
-    steps.step("tests of the workspace", || steps::run(&cargo, &["test", "--workspace", "--quiet"]))?;
+    steps.step("tests of the workspace", || {
+        steps::run(&cargo, &["test", "--workspace", "--quiet"])
+    })?;
     steps.step("tests of kmm-core without features", || {
-        steps::run(&cargo, &["test", "--quiet", "--package", "kmm-core", "--no-default-features"])
+        steps::run(
+            &cargo,
+            &[
+                "test",
+                "--quiet",
+                "--package",
+                "kmm-core",
+                "--no-default-features",
+            ],
+        )
     })?;
     steps.step("kmm-core without an operating system", without_os)?;
-    steps.step("generated documents are up to date", || generate::run(generate::Mode::Check))?;
-    steps.step("same answers as Go", || differential::run(&go, INPUTS, fastrand::u64(..)))?;
+    steps.step("generated documents are up to date", || {
+        generate::run(generate::Mode::Check)
+    })?;
+    steps.step("same answers as Go", || {
+        differential::run(&go, INPUTS, fastrand::u64(..))
+    })?;
     steps.summary();
     Ok(())
 }
@@ -29,13 +44,19 @@ pub(crate) fn run() -> Result<()> {
 /// Builds the core for a target without an operating system, where the toolchain has one.
 fn without_os() -> Result<()> {
     const TARGET: &str = "wasm32-unknown-unknown";
-    let installed = std::process::Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
-    let there = installed.is_ok_and(|out| {
-        std::path::Path::new(String::from_utf8_lossy(&out.stdout).trim()).is_dir()
-    });
+    let installed = std::process::Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output();
+    let there =
+        installed.is_ok_and(|out| std::path::Path::new(String::from_utf8_lossy(&out.stdout).trim()).is_dir());
     if !there {
-        println!("the toolchain has no standard library for {TARGET}: `rustup target add {TARGET}` brings it");
+        println!(
+            "the toolchain has no standard library for {TARGET}: `rustup target add {TARGET}` brings it"
+        );
         return Ok(());
     }
-    steps::run(&steps::cargo(), &["check", "--package", "kmm-core", "--target", TARGET])
+    steps::run(
+        &steps::cargo(),
+        &["check", "--package", "kmm-core", "--target", TARGET],
+    )
 }

@@ -31,7 +31,11 @@ pub fn run(arguments: &Coverage, printer: &Printer) -> Result<ExitStatus> {
         fleet.add_kernel(kernel);
     }
     let coverage = Answers::new(&loaded.modules, &fleet);
-    let status = if coverage.is_complete() { ExitStatus::Yes } else { ExitStatus::No };
+    let status = if coverage.is_complete() {
+        ExitStatus::Yes
+    } else {
+        ExitStatus::No
+    };
     match arguments.output.structured() {
         Some(format) => printer.document(format, &Answer { version: 1, coverage })?,
         None => printer.data(&format!("{coverage}\n"))?,

@@ -49,9 +49,16 @@ pub fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> {
         bail!("nothing to explain: give --nodes FILE or -k KERNEL");
     }
     let kernels: Vec<KernelVersion> = arguments.kernels.iter().map(KernelVersion::new).collect();
-    let modules: Vec<Explained> =
-        loaded.modules.iter().map(|module| explain(module, &kernels, &loaded.nodes)).collect();
-    let status = if modules.iter().all(Explained::is_yes) { ExitStatus::Yes } else { ExitStatus::No };
+    let modules: Vec<Explained> = loaded
+        .modules
+        .iter()
+        .map(|module| explain(module, &kernels, &loaded.nodes))
+        .collect();
+    let status = if modules.iter().all(Explained::is_yes) {
+        ExitStatus::Yes
+    } else {
+        ExitStatus::No
+    };
     match arguments.output.structured() {
         Some(format) => printer.document(format, &Answer { version: 1, modules })?,
         None => {
@@ -65,12 +72,18 @@ pub fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> {
 fn explain(module: &Compiled, kernels: &[KernelVersion], nodes: &[NodeFacts]) -> Explained {
     let mut resolver = Resolver::new(module);
     Explained {
-        module: ModuleName { name: module.name().to_owned(), namespace: module.namespace().to_owned() },
+        module: ModuleName {
+            name: module.name().to_owned(),
+            namespace: module.namespace().to_owned(),
+        },
         kernels: kernels.iter().map(|kernel| module.explain(kernel)).collect(),
         nodes: nodes
             .iter()
             .map(|node| {
-                let outcome = resolver.resolve(&node.kernel_version).cloned().map_err(Clone::clone);
+                let outcome = resolver
+                    .resolve(&node.kernel_version)
+                    .cloned()
+                    .map_err(Clone::clone);
                 NodeExplanation::with_outcome(module, node, outcome)
             })
             .collect(),
@@ -97,8 +110,15 @@ fn text(explained: &Explained) -> String {
     if !explained.kernels.is_empty() {
         out.push('\n');
     }
-    let gets = explained.nodes.iter().filter(|node| node.verdict() == Verdict::Loads).count();
-    let name = printable(&format!("{}/{}", explained.module.namespace, explained.module.name));
+    let gets = explained
+        .nodes
+        .iter()
+        .filter(|node| node.verdict() == Verdict::Loads)
+        .count();
+    let name = printable(&format!(
+        "{}/{}",
+        explained.module.namespace, explained.module.name
+    ));
     let _ = writeln!(out, "{name}: loaded on {gets} of {} nodes", explained.nodes.len());
     for node in &explained.nodes {
         out.push('\n');
@@ -113,9 +133,21 @@ fn push_node(out: &mut String, node: &NodeExplanation) {
         (Ok(resolved), Verdict::Loads) => format!("gets {}", resolved.container_image),
         (_, verdict) => verdict.to_string(),
     };
-    let _ = writeln!(out, "{} ({}): {}", printable(&node.node), printable(node.kernel()), printable(&verdict));
+    let _ = writeln!(
+        out,
+        "{} ({}): {}",
+        printable(&node.node),
+        printable(node.kernel()),
+        printable(&verdict)
+    );
     for gate in node.gates.iter().filter(|gate| gate.status == Status::Fail) {
-        let _ = writeln!(out, "  {} {}: {}", gate.status, gate.gate, printable(&gate.reason));
+        let _ = writeln!(
+            out,
+            "  {} {}: {}",
+            gate.status,
+            gate.gate,
+            printable(&gate.reason)
+        );
         for remedy in &gate.remedies {
             let _ = writeln!(out, "    help: {}", printable(&remedy.summary));
             for line in remedy.text.lines() {

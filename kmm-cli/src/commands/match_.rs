@@ -39,14 +39,26 @@ pub fn run(arguments: &Match, printer: &Printer) -> Result<ExitStatus> {
             }
         }
     };
-    let results: Vec<Tried> = arguments.kernels.iter().map(|kernel| try_on(&pattern, kernel)).collect();
-    let status = if results.iter().all(|result| result.matched) { ExitStatus::Yes } else { ExitStatus::No };
+    let results: Vec<Tried> = arguments
+        .kernels
+        .iter()
+        .map(|kernel| try_on(&pattern, kernel))
+        .collect();
+    let status = if results.iter().all(|result| result.matched) {
+        ExitStatus::Yes
+    } else {
+        ExitStatus::No
+    };
     match arguments.output.structured() {
         Some(format) => printer.document(format, &Answer { version: 1, results })?,
         None => {
             let line = |result: &Tried| {
                 let answer = if result.matched { "yes" } else { "no" };
-                format!("{answer:<3}  {}: {}\n", printable(&result.kernel), printable(&result.reason))
+                format!(
+                    "{answer:<3}  {}: {}\n",
+                    printable(&result.kernel),
+                    printable(&result.reason)
+                )
             };
             printer.data(&results.iter().map(line).collect::<String>())?;
         }

@@ -43,9 +43,18 @@ pub fn run(arguments: &Modprobe, printer: &Printer) -> Result<ExitStatus> {
     let results: Vec<Commands> = loaded
         .modules
         .iter()
-        .flat_map(|module| arguments.kernels.iter().map(|kernel| commands(module, kernel, arguments)))
+        .flat_map(|module| {
+            arguments
+                .kernels
+                .iter()
+                .map(|kernel| commands(module, kernel, arguments))
+        })
         .collect();
-    let status = if results.iter().all(|result| result.error.is_none()) { ExitStatus::Yes } else { ExitStatus::No };
+    let status = if results.iter().all(|result| result.error.is_none()) {
+        ExitStatus::Yes
+    } else {
+        ExitStatus::No
+    };
     match arguments.output.structured() {
         Some(format) => printer.document(format, &Answer { version: 1, results })?,
         None => printer.data(&text(&results))?,
@@ -97,7 +106,12 @@ fn text(results: &[Commands]) -> String {
         if results.len() > 1 {
             let gap = if i > 0 { "\n" } else { "" };
             let name = format!("{}/{}", result.module.namespace, result.module.name);
-            let _ = writeln!(out, "{gap}# {} on {}", printable(&name), printable(&result.kernel.raw));
+            let _ = writeln!(
+                out,
+                "{gap}# {} on {}",
+                printable(&name),
+                printable(&result.kernel.raw)
+            );
         }
         if let Some(error) = &result.error {
             let _ = writeln!(out, "error: {}", printable(error));
@@ -106,7 +120,9 @@ fn text(results: &[Commands]) -> String {
             let _ = writeln!(out, "# /etc/modprobe.d/softdep.conf: {}", printable(line));
         }
         for command in &result.commands {
-            let (program, args) = command.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+            let (program, args) = command
+                .split_first()
+                .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
             let _ = writeln!(out, "{}", Command::new(program, args).to_shell());
         }
     }

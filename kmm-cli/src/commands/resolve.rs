@@ -28,9 +28,12 @@ pub fn run(arguments: &Resolve, printer: &Printer) -> Result<ExitStatus> {
         .iter()
         .flat_map(|module| kernels.iter().map(|kernel| Record::new(module, kernel)))
         .collect();
-    let decided = results
-        .iter()
-        .all(|record| record.outcome.as_ref().is_ok_and(|resolved| resolved.commands().is_ok()));
+    let decided = results.iter().all(|record| {
+        record
+            .outcome
+            .as_ref()
+            .is_ok_and(|resolved| resolved.commands().is_ok())
+    });
     match arguments.output.structured() {
         Some(format) => printer.document(format, &Answer { version: 1, results })?,
         None => {
@@ -56,8 +59,14 @@ fn text(record: &Record) -> String {
             decided(resolved, &mut line);
             match resolved.commands() {
                 Ok(commands) => {
-                    commands.load.iter().for_each(|command| line("load", &command.to_shell()));
-                    commands.unload.iter().for_each(|command| line("unload", &command.to_shell()));
+                    commands
+                        .load
+                        .iter()
+                        .for_each(|command| line("load", &command.to_shell()));
+                    commands
+                        .unload
+                        .iter()
+                        .for_each(|command| line("unload", &command.to_shell()));
                 }
                 Err(error) => line("error", &error.to_string()),
             }
@@ -87,7 +96,13 @@ fn decided(resolved: &Resolved, line: &mut dyn FnMut(&str, &str)) {
         line("registry", "certificate not checked");
     }
     if let Some(build) = &resolved.build {
-        line("build", &format!("ConfigMap {}", build.dockerfile_config_map.clone().unwrap_or_default().name));
+        line(
+            "build",
+            &format!(
+                "ConfigMap {}",
+                build.dockerfile_config_map.clone().unwrap_or_default().name
+            ),
+        );
     }
     for arg in resolved.build_args().unwrap_or_default() {
         line("build argument", &format!("{}={}", arg.name, arg.value));
@@ -96,9 +111,15 @@ fn decided(resolved: &Resolved, line: &mut dyn FnMut(&str, &str)) {
         let key = sign.key_secret.clone().unwrap_or_default().name;
         let cert = sign.cert_secret.clone().unwrap_or_default().name;
         line("sign", &format!("key {key}, certificate {cert}"));
-        let from = if resolved.build.is_some() { &resolved.container_image } else { &sign.unsigned_image };
+        let from = if resolved.build.is_some() {
+            &resolved.container_image
+        } else {
+            &sign.unsigned_image
+        };
         line("unsigned image", from);
-        sign.files_to_sign.iter().for_each(|file| line("signed file", file));
+        sign.files_to_sign
+            .iter()
+            .for_each(|file| line("signed file", file));
     }
     line("version", &resolved.module_version);
     line("service account", &resolved.service_account_name);

@@ -34,8 +34,16 @@ pub fn run(arguments: &Template, printer: &Printer) -> Result<ExitStatus> {
         arguments.name.clone().unwrap_or_default(),
         arguments.namespace.clone().unwrap_or_default(),
     );
-    let results: Vec<Expanded<'_>> = arguments.templates.iter().map(|text| expand(text, &variables)).collect();
-    let status = if results.iter().all(|result| result.error.is_none()) { ExitStatus::Yes } else { ExitStatus::No };
+    let results: Vec<Expanded<'_>> = arguments
+        .templates
+        .iter()
+        .map(|text| expand(text, &variables))
+        .collect();
+    let status = if results.iter().all(|result| result.error.is_none()) {
+        ExitStatus::Yes
+    } else {
+        ExitStatus::No
+    };
     match arguments.output.structured() {
         Some(format) => printer.document(format, &Answer { version: 1, results })?,
         None => printer.data(&text(&results))?,
@@ -48,7 +56,11 @@ fn expand<'a>(text: &'a str, variables: &Variables) -> Expanded<'a> {
         Ok(expanded) => (Some(expanded), None),
         Err(error) => (None, Some(error.to_string())),
     };
-    Expanded { template: text, text: text_after, error }
+    Expanded {
+        template: text,
+        text: text_after,
+        error,
+    }
 }
 
 fn text(results: &[Expanded<'_>]) -> String {

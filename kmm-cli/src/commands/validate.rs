@@ -13,6 +13,7 @@ use kmm_core::document::Object;
 use kmm_core::path::FieldPath;
 use kmm_core::validate;
 use kmm_core::validate::Cluster;
+use kmm_core::validate::Neighbours;
 use kmm_core::validate::Surroundings;
 
 use crate::cli::FindingsFormat;
@@ -36,15 +37,23 @@ pub fn run(arguments: &Validate, printer: &Printer) -> Result<ExitStatus> {
         Some(path) => manifests::read(std::slice::from_ref(path))?,
         None => Vec::new(),
     };
-    let cluster = Cluster { kubernetes: arguments.kubernetes };
+    let cluster = Cluster {
+        kubernetes: arguments.kubernetes,
+    };
     let mut findings = examine(&files, &old, &cluster);
     if arguments.fix {
         files = fix(&files, &findings, printer)?;
         findings = examine(&files, &old, &cluster);
     }
     print(arguments, &files, &findings, printer)?;
-    let worst = if arguments.strict { Severity::Warning } else { Severity::Error };
-    let refused = findings.iter().any(|found| found.located.diagnostic.severity >= worst);
+    let worst = if arguments.strict {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
+    let refused = findings
+        .iter()
+        .any(|found| found.located.diagnostic.severity >= worst);
     Ok(if refused { ExitStatus::No } else { ExitStatus::Yes })
 }
 
@@ -52,7 +61,10 @@ fn explain(code: &str, printer: &Printer) -> Result<ExitStatus> {
     let Some(text) = validate::explain(code) else {
         bail!("there is no rule `{code}`: codes are KMM and four digits, as the findings show them");
     };
-    let heading = format!("{} {} ({})\n\n{}\n\n", text.code, text.name, text.severity, text.summary);
+    let heading = format!(
+        "{} {} ({})\n\n{}\n\n",
+        text.code, text.name, text.severity, text.summary
+    );
     printer.data(&(heading + text.explanation.trim() + "\n"))?;
     Ok(ExitStatus::Yes)
 }
@@ -66,18 +78,25 @@ struct Found {
 
 fn examine(files: &[File], old: &[File], cluster: &Cluster) -> Vec<Found> {
     let mut all: Vec<Found> = Vec::new();
-    let stored: HashMap<Identity<'_>, &Node> =
-        old.iter().flat_map(|file| file.stream.objects()).map(|object| (identity(&object), object.node)).collect();
-    let nodes: Vec<&Node> =
-        files.iter().flat_map(|file| file.stream.objects()).map(|object| object.node).collect();
+    let stored: HashMap<Identity<'_>, &Node> = old
+        .iter()
+        .flat_map(|file| file.stream.objects())
+        .map(|object| (identity(&object), object.node))
+        .collect();
+    let objects = files.iter().flat_map(|file| file.stream.objects());
+    let neighbours = Neighbours::new(objects.map(|object| object.node));
     for (number, file) in files.iter().enumerate() {
         let mut here: Vec<Found> = manifests::reading_findings(file, number)
             .into_iter()
-            .map(|(located, document)| Found { located, document, base: FieldPath::root() })
+            .map(|(located, document)| Found {
+                located,
+                document,
+                base: FieldPath::root(),
+            })
             .collect();
         for object in file.stream.objects() {
             let around = Surroundings {
-                neighbours: &nodes,
+                neighbours: Some(&neighbours),
                 old: stored.get(&identity(&object)).copied(),
                 cluster: Some(cluster),
             };
@@ -115,11 +134,16 @@ fn fix(files: &[File], findings: &[Found], printer: &Printer) -> Result<Vec<File
             match editor.add(found.document, &found.base, &fix.edits) {
                 Ok(()) => applied += 1,
                 Err(error) => {
-                    printer.notice(&format!("{name}: {} is not fixed: {error}", found.located.diagnostic.code));
+                    printer.notice(&format!(
+                        "{name}: {} is not fixed: {error}",
+                        found.located.diagnostic.code
+                    ));
                 }
             }
         }
-        let fixed = editor.finish().with_context(|| format!("`{name}` is left as it was"))?;
+        let fixed = editor
+            .finish()
+            .with_context(|| format!("`{name}` is left as it was"))?;
         if file.is_stdin() {
             printer.bytes(fixed.as_bytes())?;
         } else if applied > 0 {
@@ -172,7 +196,10 @@ fn print(arguments: &Validate, files: &[File], findings: &[Found], printer: &Pri
 
 fn summary(files: usize, findings: &[Found]) -> String {
     let count = |severity: Severity| {
-        findings.iter().filter(|found| found.located.diagnostic.severity == severity).count()
+        findings
+            .iter()
+            .filter(|found| found.located.diagnostic.severity == severity)
+            .count()
     };
     let plural = |number: usize, word: &str| match number {
         1 => format!("1 {word}"),

@@ -35,7 +35,10 @@ pub struct Entry {
 
 /// The findings as one document.
 pub fn report<'a>(findings: impl Iterator<Item = &'a Located>, files: &[File]) -> Report {
-    let lines: Vec<LineIndex> = files.iter().map(|file| LineIndex::new(&file.source.text)).collect();
+    let lines: Vec<LineIndex> = files
+        .iter()
+        .map(|file| LineIndex::new(&file.source.text))
+        .collect();
     let entries = findings.map(|found| {
         let source = &files[found.source].source;
         let start = lines[found.source].position(&source.text, found.span.start);
@@ -55,5 +58,8 @@ pub fn report<'a>(findings: impl Iterator<Item = &'a Located>, files: &[File]) -
             help: found.diagnostic.help.clone(),
         }
     });
-    Report { version: 1, diagnostics: entries.collect() }
+    Report {
+        version: 1,
+        diagnostics: entries.collect(),
+    }
 }

@@ -89,7 +89,15 @@ fn level(severity: Severity) -> &'static str {
 /// A path as a URI reference: every byte that a path segment may not hold is escaped.
 fn uri(path: &str) -> String {
     let keep = |b: u8| b.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=@".contains(&b);
-    path.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    path.bytes()
+        .map(|b| {
+            if keep(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -27,7 +27,11 @@ pub fn finding(found: &Located, source: &Source) -> String {
     };
     let path = diagnostic.path.to_string();
     let message = printable(&diagnostic.message);
-    let title = if path.is_empty() { message } else { format!("{}: {message}", printable(&path)) };
+    let title = if path.is_empty() {
+        message
+    } else {
+        format!("{}: {message}", printable(&path))
+    };
     let window = Window::around(&source.text, &found.span);
     let snippet = Snippet::source(window.text)
         .path(source.name.as_str())
@@ -60,7 +64,11 @@ impl<'a> Window<'a> {
         }
         let shown = text[start..end].trim_end_matches('\n');
         let within = |at: usize| (at - start).min(shown.len());
-        Self { text: shown, first_line, span: within(span.start)..within(span.end).max(within(span.start)) }
+        Self {
+            text: shown,
+            first_line,
+            span: within(span.start)..within(span.end).max(within(span.start)),
+        }
     }
 }
 

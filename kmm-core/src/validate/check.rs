@@ -24,7 +24,7 @@ use super::lint;
 /// ```
 /// use kmm_core::api::Module;
 /// use kmm_core::document::Node;
-/// use kmm_core::validate::{self, Cluster, Facts, Kind, Subject};
+/// use kmm_core::validate::{self, Cluster, Facts, Kind, Neighbours, Subject};
 ///
 /// let json = serde_json::json!({"metadata": {"name": "nic", "namespace": "net"}, "spec": {
 ///     "selector": {},
@@ -40,7 +40,7 @@ use super::lint;
 ///     node: &node,
 ///     module: Some(&module),
 ///     old: None,
-///     neighbours: &[],
+///     neighbours: Neighbours::none(),
 ///     cluster: &Cluster::default(),
 ///     facts: &facts,
 /// });
@@ -71,7 +71,7 @@ pub(super) fn find(subject: &Subject<'_>) -> Vec<Diagnostic> {
 /// use kmm_core::diag::Severity;
 /// use kmm_core::document::Node;
 /// use kmm_core::path::FieldPath;
-/// use kmm_core::validate::{Cluster, Facts, Kind, Rule, Subject, check_with};
+/// use kmm_core::validate::{Cluster, Facts, Kind, Neighbours, Rule, Subject, check_with};
 ///
 /// const TEAM: Rule = Rule {
 ///     code: "ACME0001",
@@ -93,7 +93,7 @@ pub(super) fn find(subject: &Subject<'_>) -> Vec<Diagnostic> {
 ///     node: &node,
 ///     module: None,
 ///     old: None,
-///     neighbours: &[],
+///     neighbours: Neighbours::none(),
 ///     cluster: &Cluster::default(),
 ///     facts: Facts::none(),
 /// }, &[TEAM]);

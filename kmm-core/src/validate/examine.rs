@@ -14,14 +14,15 @@ use crate::schema::Resource;
 use super::Cluster;
 use super::Facts;
 use super::Kind;
+use super::Neighbours;
 use super::Subject;
 use super::check;
 
 /// What is known around an object under check; by default nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Surroundings<'a> {
-    /// The other objects of the same files: Modules, ConfigMaps, nodes.
-    pub neighbours: &'a [&'a Node],
+    /// The objects of the same files: Modules, ConfigMaps.
+    pub neighbours: Option<&'a Neighbours<'a>>,
     /// The object that this one would replace, where an update is checked.
     pub old: Option<&'a Node>,
     /// The cluster that it is for.
@@ -65,10 +66,14 @@ pub fn examine(node: &Node, around: &Surroundings<'_>) -> Vec<Diagnostic> {
     let resource = match schema::identify(node) {
         Ok(resource) => {
             let mut report = schema::check(resource, node);
-            report.errors.iter().for_each(|fault| mend(&mut report.stored, &fault.path));
+            report
+                .errors
+                .iter()
+                .for_each(|fault| mend(&mut report.stored, &fault.path));
             found.extend(report.errors);
             // Of a text, its reader has told the duplicates, with both places.
-            let is_told = |found: &Diagnostic| !node.span.is_empty() && report.duplicates.contains(&found.path);
+            let is_told =
+                |found: &Diagnostic| !node.span.is_empty() && report.duplicates.contains(&found.path);
             found.extend(report.warnings.into_iter().filter(|found| !is_told(found)));
             stored = Some(report.stored);
             Some(resource)
@@ -90,13 +95,21 @@ pub fn examine(node: &Node, around: &Surroundings<'_>) -> Vec<Diagnostic> {
             node,
             module: module.as_ref(),
             old: old.as_ref(),
-            neighbours: around.neighbours,
+            neighbours: around.neighbours.unwrap_or(Neighbours::none()),
             cluster: around.cluster.unwrap_or(&Cluster::default()),
             facts: &facts,
         });
         // A rule that looks at a value which was mended would not speak of what is written there.
-        let mended: Vec<FieldPath> = found.iter().filter(|fault| fault.admission).map(|fault| fault.path.clone()).collect();
-        found.extend(meant.into_iter().filter(|finding| finding.fix.is_some() || !mended.contains(&finding.path)));
+        let mended: Vec<FieldPath> = found
+            .iter()
+            .filter(|fault| fault.admission)
+            .map(|fault| fault.path.clone())
+            .collect();
+        found.extend(
+            meant
+                .into_iter()
+                .filter(|finding| finding.fix.is_some() || !mended.contains(&finding.path)),
+        );
     }
     check::in_order(node, check::merged(found))
 }
@@ -127,7 +140,9 @@ fn is_ours(node: &Node) -> bool {
     let text = |field: &str| node.get(field).and_then(Node::as_str).unwrap_or_default();
     let group = text("apiVersion").split('/').next().unwrap_or_default();
     [crate::api::GROUP, crate::api::HUB_GROUP].contains(&group)
-        || Resource::ALL.iter().any(|resource| resource.kind() == text("kind"))
+        || Resource::ALL
+            .iter()
+            .any(|resource| resource.kind() == text("kind"))
 }
 
 fn kind_of(resource: Option<Resource>, node: &Node) -> Option<Kind> {
@@ -173,7 +188,13 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_of_our_group_is_a_finding() {
-        assert_eq!(codes(serde_json::json!({"apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Modul"})).len(), 1);
-        assert_eq!(codes(serde_json::json!({"apiVersion": "kmm.sigs.x-k8s.io/v1", "kind": "Module"})).len(), 1);
+        assert_eq!(
+            codes(serde_json::json!({"apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Modul"})).len(),
+            1
+        );
+        assert_eq!(
+            codes(serde_json::json!({"apiVersion": "kmm.sigs.x-k8s.io/v1", "kind": "Module"})).len(),
+            1
+        );
     }
 }

@@ -3,6 +3,7 @@
 use crate::api::Module;
 use crate::build::Dockerfile;
 use crate::document::Node;
+use crate::path::FieldPath;
 use crate::pattern::Pattern;
 
 use super::Kind;
@@ -13,7 +14,7 @@ use super::Kind;
 #[derive(Debug)]
 pub struct Facts {
     patterns: Vec<Option<Pattern>>,
-    dockerfile: Option<Dockerfile>,
+    dockerfile: Option<(FieldPath, Dockerfile)>,
 }
 
 impl Facts {
@@ -32,12 +33,12 @@ impl Facts {
         let mappings = loader.map_or(&[][..], |loader| &loader.container.kernel_mappings);
         let compile = |regexp: &str| Pattern::parse(regexp).ok().filter(|_| !regexp.is_empty());
         let dockerfile = match kind {
-            Kind::ConfigMap => node.get("data").and_then(|data| data.get("dockerfile")),
+            Kind::ConfigMap => dockerfile_of(node),
             Kind::Module | Kind::ManagedClusterModule | Kind::PreflightValidation => None,
         };
         Self {
             patterns: mappings.iter().map(|mapping| compile(&mapping.regexp)).collect(),
-            dockerfile: dockerfile.and_then(Node::as_str).map(Dockerfile::read),
+            dockerfile: dockerfile.map(|(path, text)| (path, Dockerfile::read(text))),
         }
     }
 
@@ -46,8 +47,30 @@ impl Facts {
         self.patterns.get(index)?.as_ref()
     }
 
-    /// The Dockerfile under the key `dockerfile` of a ConfigMap.
+    /// The Dockerfile that a ConfigMap holds, also where it stands in a place that the operator does not look at.
     pub fn dockerfile(&self) -> Option<&Dockerfile> {
-        self.dockerfile.as_ref()
+        self.dockerfile.as_ref().map(|(_, file)| file)
     }
+
+    /// Where that Dockerfile stands.
+    pub fn dockerfile_path(&self) -> FieldPath {
+        self.dockerfile
+            .as_ref()
+            .map_or_else(FieldPath::root, |(path, _)| path.clone())
+    }
+}
+
+/// The text under `dockerfile`, or of a key that is nearly so, and of `spec.data`: rules of their own tell of those.
+fn dockerfile_of(node: &Node) -> Option<(FieldPath, &str)> {
+    ["data", "spec.data"]
+        .into_iter()
+        .map(FieldPath::of)
+        .find_map(|folder| {
+            let data = node.at(&folder)?.as_mapping()?;
+            let near = data
+                .effective()
+                .find(|entry| entry.key.eq_ignore_ascii_case("dockerfile"));
+            let entry = data.entry("dockerfile").or(near)?;
+            Some((folder.field(entry.key.as_str()), entry.value.as_str()?))
+        })
 }

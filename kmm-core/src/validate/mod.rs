@@ -9,6 +9,7 @@ mod examine;
 mod explain;
 mod facts;
 mod lint;
+mod neighbours;
 mod rule;
 mod subject;
 
@@ -20,6 +21,7 @@ pub use examine::examine;
 pub use explain::explain;
 pub use explain::texts;
 pub use facts::Facts;
+pub use neighbours::Neighbours;
 pub use rule::Findings;
 pub use rule::Rule;
 pub use subject::Cluster;

@@ -5,6 +5,7 @@ use crate::document::Node;
 use crate::path::FieldPath;
 
 use super::Facts;
+use super::Neighbours;
 
 /// Kinds that rules look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,8 +39,8 @@ pub struct Subject<'a> {
     pub module: Option<&'a Module>,
     /// The stored Module that this one would replace, where an update is checked.
     pub old: Option<&'a Module>,
-    /// The other objects of the same files: Modules, ConfigMaps, nodes.
-    pub neighbours: &'a [&'a Node],
+    /// The objects of the same files: Modules, ConfigMaps.
+    pub neighbours: &'a Neighbours<'a>,
     /// The cluster.
     pub cluster: &'a Cluster,
     /// What was worked out once for all rules: compiled regexps, the Dockerfile of a ConfigMap.

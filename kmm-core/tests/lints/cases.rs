@@ -11,6 +11,7 @@ use kmm_core::document::Node;
 use kmm_core::validate::Cluster;
 use kmm_core::validate::Facts;
 use kmm_core::validate::Kind;
+use kmm_core::validate::Neighbours;
 use kmm_core::validate::Subject;
 use kmm_core::validate::check;
 use kmm_core::validate::rules;
@@ -41,7 +42,7 @@ pub(crate) fn run(objects: &[Node], index: usize, whole: bool) -> Vec<Diagnostic
         loader.container.modprobe.dir_name = "/opt".to_owned();
     }
     let others = objects.iter().enumerate().filter(|(other, _)| *other != index);
-    let neighbours: Vec<&Node> = others.map(|(_, node)| node).collect();
+    let neighbours = Neighbours::new(others.map(|(_, node)| node));
     let facts = Facts::of(kind, node, module.as_ref());
     let subject = Subject {
         kind,

@@ -32,8 +32,14 @@ const MOST_SHOWN: usize = 10;
 
 /// `cargo xtask differential [N [SEED]]`.
 pub(crate) fn command(words: &[&str]) -> Result<()> {
-    let inputs = words.first().map_or(Ok(100_000), |word| word.parse()).context("N is a number of inputs")?;
-    let seed = words.get(1).map_or(Ok(fastrand::u64(..)), |word| word.parse()).context("SEED is a number")?;
+    let inputs = words
+        .first()
+        .map_or(Ok(100_000), |word| word.parse())
+        .context("N is a number of inputs")?;
+    let seed = words
+        .get(1)
+        .map_or(Ok(fastrand::u64(..)), |word| word.parse())
+        .context("SEED is a number")?;
     run(&oracle::build()?, inputs, seed)
 }
 
@@ -69,7 +75,9 @@ pub(crate) fn run(go: &Path, inputs: usize, seed: u64) -> Result<()> {
 
 /// A text of `pieces`, at most `most` of them.
 fn text_of(random: &mut Rng, pieces: &[&str], most: usize) -> String {
-    (0..random.usize(..=most)).map(|_| pieces[random.usize(..pieces.len())]).collect()
+    (0..random.usize(..=most))
+        .map(|_| pieces[random.usize(..pieces.len())])
+        .collect()
 }
 
 /// A text with one change: a character taken out, doubled or replaced.

@@ -12,8 +12,35 @@ use crate::oracle::Oracle;
 use crate::oracle::Question;
 
 const PIECES: &[&str] = &[
-    "$", "{", "}", "${", "$$", "_", "A", "MOD_NAME", "${MOD_NAME}", "$KERNEL_X", "${KERNEL_FULL_VERSION}", "N", "1",
-    ":", "-", "=", "+", ":-", ":=", ":+", "?", "x", " ", "\n", "/", ".", "é", "%", "#",
+    "$",
+    "{",
+    "}",
+    "${",
+    "$$",
+    "_",
+    "A",
+    "MOD_NAME",
+    "${MOD_NAME}",
+    "$KERNEL_X",
+    "${KERNEL_FULL_VERSION}",
+    "N",
+    "1",
+    ":",
+    "-",
+    "=",
+    "+",
+    ":-",
+    ":=",
+    ":+",
+    "?",
+    "x",
+    " ",
+    "\n",
+    "/",
+    ".",
+    "é",
+    "%",
+    "#",
 ];
 
 pub(super) fn compare(random: &mut Rng, oracle: &mut Oracle) -> Result<Option<String>> {
@@ -24,9 +51,16 @@ pub(super) fn compare(random: &mut Rng, oracle: &mut Oracle) -> Result<Option<St
         // Go would not come back from it.
         return Ok(None);
     }
-    let pairs: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let pairs: Vec<String> = variables
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let args = pairs.iter().map(String::as_str).collect();
-    let answer = oracle.ask(&Question { op: "template", text: &text, args })?;
+    let answer = oracle.ask(&Question {
+        op: "template",
+        text: &text,
+        args,
+    })?;
     let theirs = match answer.error {
         Some(error) => Err(error),
         None => Ok(answer.value.as_str().unwrap_or_default().to_owned()),

@@ -58,7 +58,7 @@ pub fn rules() -> &'static [Rule] {
 /// ```
 /// use kmm_core::api::Module;
 /// use kmm_core::document::Node;
-/// use kmm_core::validate::{Cluster, Facts, Kind, Subject, admission};
+/// use kmm_core::validate::{Cluster, Facts, Kind, Neighbours, Subject, admission};
 ///
 /// let json = serde_json::json!({"metadata": {"name": "nic"}, "spec": {
 ///     "selector": {},
@@ -74,7 +74,7 @@ pub fn rules() -> &'static [Rule] {
 ///     node: &node,
 ///     module: Some(&module),
 ///     old: None,
-///     neighbours: &[],
+///     neighbours: Neighbours::none(),
 ///     cluster: &Cluster::default(),
 ///     facts: Facts::none(),
 /// };

@@ -39,16 +39,11 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         );
     }
     if let Some(base) = name.strip_suffix("-preflight") {
-        let there = subject.neighbours.iter().any(|other| {
-            let metadata = |field| {
-                other
-                    .get("metadata")
-                    .and_then(|node| node.get(field))
-                    .and_then(Node::as_str)
-            };
-            other.get("kind").and_then(Node::as_str) == Some("Module")
-                && metadata("name") == Some(base)
-                && metadata("namespace").unwrap_or_default() == namespace
+        let there = subject.neighbours.named("Module", base).iter().any(|other| {
+            let there = other
+                .get("metadata")
+                .and_then(|metadata| metadata.get("namespace"));
+            there.and_then(Node::as_str).unwrap_or_default() == namespace
         });
         let severity = if there { Severity::Warning } else { Severity::Note };
         let message = format!("a preflight check of a Module `{base}` uses this name");

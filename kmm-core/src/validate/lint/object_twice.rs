@@ -25,8 +25,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(own) = identity(subject.node) else {
         return;
     };
+    let (kind, _, name, _) = own;
     let same = |other: &&Node| !std::ptr::eq(*other, subject.node) && identity(other) == Some(own);
-    if subject.neighbours.iter().copied().any(|other| same(&other)) {
+    if subject.neighbours.named(kind, name).iter().any(same) {
         let path = FieldPath::of("metadata.name");
         let message = format!("another {} in these files has this name", own.0);
         findings.push(

@@ -65,7 +65,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             strict.insert(dot.start, '\\');
         }
         let escaped = Pattern::parse(&strict).ok();
-        let real = escaped.as_ref().and_then(|escaped| regexps::wider(pattern, escaped));
+        let real = escaped
+            .as_ref()
+            .and_then(|escaped| regexps::wider(pattern, escaped));
         let edits = dots.iter().map(|dot| Edit::ReplaceWithin {
             path: path.clone(),
             range: dot.clone(),

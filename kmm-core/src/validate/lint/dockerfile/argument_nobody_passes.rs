@@ -82,7 +82,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let used = file.uses.iter().any(|found| found.name == name);
         let sure = used && !builds.is_empty();
         let severity = if sure { Severity::Warning } else { Severity::Note };
-        let path = references::dockerfile();
+        let path = subject.facts.dockerfile_path();
         let message = if builds.is_empty() {
             format!("KMM does not pass `{name}`: it is empty unless the Module passes it")
         } else {

@@ -77,7 +77,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         )) {
             continue;
         }
-        let path = references::dockerfile();
+        let path = subject.facts.dockerfile_path();
         let name = &found.name;
         let finding = RULE.finding(
             path.clone(),

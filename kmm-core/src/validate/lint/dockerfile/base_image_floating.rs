@@ -8,7 +8,6 @@ use crate::validate::Rule;
 use crate::validate::Subject;
 
 use super::super::reference::Reference;
-use super::references;
 
 pub(super) const RULE: Rule = Rule {
     code: "KMM2032",
@@ -43,7 +42,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let floating = reference.tag.as_deref().is_none_or(|tag| tag == "latest");
         if floating && reference.digest.is_none() && !image.contains('$') {
             let finding = RULE.finding(
-                references::dockerfile(),
+                subject.facts.dockerfile_path(),
                 format!("`{image}` changes under the build"),
             );
             let finding = finding.at(Part::Within(stage.from.span.clone()));

@@ -31,18 +31,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         .get("metadata")
         .and_then(|node| node.get("namespace"))
         .and_then(Node::as_str);
-    let maps: Vec<(&str, Option<&str>)> = subject
-        .neighbours
-        .iter()
-        .filter(|other| other.get("kind").and_then(Node::as_str) == Some("ConfigMap"))
-        .filter_map(|other| {
-            let metadata = other.get("metadata")?;
-            Some((
-                metadata.get("name")?.as_str()?,
-                metadata.get("namespace").and_then(Node::as_str),
-            ))
-        })
-        .collect();
+    let maps = subject.neighbours.config_maps();
     if maps.is_empty() {
         return;
     }
@@ -56,13 +45,16 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             continue;
         };
         let path = build.path.field("dockerfileConfigMap").field("name");
-        let mut same = maps.iter().filter(|(other, _)| *other == name).peekable();
+        let same = subject.neighbours.named("ConfigMap", name);
         if name.is_empty() {
             continue;
         }
-        if same.peek().is_some() {
-            let apart = |(_, there): &(&str, Option<&str>)| matches!((own, there), (Some(own), Some(there)) if own != *there);
-            if same.all(apart) {
+        if !same.is_empty() {
+            let namespace = |map: &Node| map.get("metadata")?.get("namespace")?.as_str().map(str::to_owned);
+            let apart = |map: &&Node| {
+                own.is_some() && namespace(map).is_some_and(|there| Some(there.as_str()) != own)
+            };
+            if same.iter().all(apart) {
                 let message = format!(
                     "the ConfigMap `{name}` is in another namespace: only that of the Module is looked at"
                 );
@@ -75,13 +67,11 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         }
         let message = format!("no ConfigMap `{name}` is among these files");
         let finding = RULE.finding(path, message);
-        findings.push(
-            match spelling::closest(name, maps.iter().map(|(name, _)| *name)) {
-                Some(near) => finding.with_help(format!("write `{near}`, if that is meant")),
-                None => finding
-                    .as_severity(Severity::Note)
-                    .with_help("add it, unless it is in the cluster already"),
-            },
-        );
+        findings.push(match spelling::closest(name, maps.iter().copied()) {
+            Some(near) => finding.with_help(format!("write `{near}`, if that is meant")),
+            None => finding
+                .as_severity(Severity::Note)
+                .with_help("add it, unless it is in the cluster already"),
+        });
     }
 }

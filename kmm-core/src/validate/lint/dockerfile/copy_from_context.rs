@@ -51,7 +51,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             source.text
         );
         let finding = RULE
-            .finding(references::dockerfile(), message)
+            .finding(subject.facts.dockerfile_path(), message)
             .as_severity(severity);
         let finding = finding.at(Part::Within(source.span.clone()));
         findings.push(finding.with_help("fetch it in a `RUN`, or copy it from an image with `--from`"));

@@ -83,7 +83,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             .map_or("/opt", String::as_str)
             .trim_end_matches('/');
         let finding = RULE
-            .finding(references::dockerfile(), fault)
+            .finding(subject.facts.dockerfile_path(), fault)
             .as_severity(severity);
         let finding = finding.at(Part::Within(copy.destination.span.clone()));
         findings.push(finding.with_help(format!(

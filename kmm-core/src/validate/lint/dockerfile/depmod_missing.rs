@@ -5,8 +5,6 @@ use crate::validate::Findings;
 use crate::validate::Rule;
 use crate::validate::Subject;
 
-use super::references;
-
 pub(super) const RULE: Rule = Rule {
     code: "KMM2022",
     name: "depmod-missing",
@@ -36,7 +34,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         .any(|instruction| hints.iter().any(|hint| instruction.text.contains(hint)));
     if !may {
         let finding = RULE.finding(
-            references::dockerfile(),
+            subject.facts.dockerfile_path(),
             "nothing here makes `modules.dep`, which modprobe needs",
         );
         findings.push(finding.with_help("add `RUN depmod -b /opt ${KERNEL_FULL_VERSION}` to the last stage"));

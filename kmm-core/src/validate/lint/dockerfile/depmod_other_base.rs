@@ -60,7 +60,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             Severity::Note
         };
         let wanted = folders.names.first().map_or("/opt", String::as_str);
-        let path = references::dockerfile();
+        let path = subject.facts.dockerfile_path();
         let finding = RULE.finding(
             path.clone(),
             format!("this writes to `{base}`, but `dirName` is `{wanted}`"),

@@ -8,7 +8,6 @@ use crate::validate::Rule;
 use crate::validate::Subject;
 
 use super::super::names;
-use super::references;
 
 pub(super) const RULE: Rule = Rule {
     code: "KMM2020",
@@ -42,7 +41,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         if depmod.version.is_some() && !node {
             continue;
         }
-        let path = references::dockerfile();
+        let path = subject.facts.dockerfile_path();
         let stage = file
             .instructions
             .get(depmod.instruction)

@@ -6,8 +6,6 @@ use crate::validate::Findings;
 use crate::validate::Rule;
 use crate::validate::Subject;
 
-use super::references;
-
 pub(super) const RULE: Rule = Rule {
     code: "KMM2030",
     name: "image-without-shell",
@@ -48,7 +46,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     if let Some(from) = file.stages.get(stage).filter(|_| bare && !filled) {
         let message = format!("`{image}` has no shell, with which the modules are copied to the node");
         let finding = RULE
-            .finding(references::dockerfile(), message)
+            .finding(subject.facts.dockerfile_path(), message)
             .at(Part::Within(from.from.span.clone()));
         findings.push(finding.with_help("use a small image with `/bin/sh`, `mkdir` and `cp`"));
     }

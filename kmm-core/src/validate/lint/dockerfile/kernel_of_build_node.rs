@@ -6,8 +6,6 @@ use crate::validate::Findings;
 use crate::validate::Rule;
 use crate::validate::Subject;
 
-use super::references;
-
 pub(super) const RULE: Rule = Rule {
     code: "KMM2031",
     name: "kernel-of-build-node",
@@ -33,7 +31,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     };
     let text = subject
         .node
-        .at(&references::dockerfile())
+        .at(&subject.facts.dockerfile_path())
         .and_then(|node| node.as_str())
         .unwrap_or_default();
     for (index, instruction) in file
@@ -51,7 +49,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         if let Some((at, length)) = found.filter(|_| !told) {
             let start = instruction.span.start + at;
             let finding = RULE.finding(
-                references::dockerfile(),
+                subject.facts.dockerfile_path(),
                 "this is the kernel of the node that builds",
             );
             let finding = finding.at(Part::Within(start..start + length));

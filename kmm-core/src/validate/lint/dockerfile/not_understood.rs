@@ -7,8 +7,6 @@ use crate::validate::Findings;
 use crate::validate::Rule;
 use crate::validate::Subject;
 
-use super::references;
-
 pub(super) const RULE: Rule = Rule {
     code: "KMM2005",
     name: "dockerfile-not-understood",
@@ -35,7 +33,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         .into_iter()
         .flat_map(|file| &file.faults)
     {
-        let path = references::dockerfile();
+        let path = subject.facts.dockerfile_path();
         let (severity, message, help) = match &fault.kind {
             FaultKind::TooLong => (
                 Severity::Note,

@@ -4,6 +4,7 @@ use crate::document::Node;
 use crate::path::FieldPath;
 use crate::validate::Kind;
 use crate::validate::Subject;
+use crate::validate::neighbours::module_spec;
 
 /// One use of the ConfigMap by a Module.
 pub(super) struct Build {
@@ -17,11 +18,6 @@ pub(super) struct Folders {
     pub(super) names: Vec<String>,
     /// Whether Modules say so; otherwise it is the default.
     pub(super) known: bool,
-}
-
-/// Where the Dockerfile stands.
-pub(super) fn dockerfile() -> FieldPath {
-    FieldPath::of("data.dockerfile")
 }
 
 /// The `dirName`s of the Modules that build from the ConfigMap.
@@ -50,12 +46,9 @@ pub(super) fn builds(subject: &Subject<'_>) -> Vec<Build> {
     };
     let namespace = field(own, "namespace");
     let mut found = Vec::new();
-    for module in subject.neighbours {
-        let spec = match module.get("kind").and_then(Node::as_str) {
-            Some("Module") => module.get("spec"),
-            Some("ManagedClusterModule") => module.get("spec").and_then(|spec| spec.get("moduleSpec")),
-            _ => None,
-        };
+    for module in subject.neighbours.builders_from(&name) {
+        let kind = module.get("kind").and_then(Node::as_str).unwrap_or_default();
+        let spec = module_spec(kind, module);
         let there = field(module.get("metadata"), "namespace");
         let apart = namespace.is_some() && there.is_some() && namespace != there;
         let container = spec.and_then(|spec| spec.at(&FieldPath::of("moduleLoader.container")));

@@ -9,7 +9,6 @@ use crate::validate::Rule;
 use crate::validate::Subject;
 
 use super::super::spelling;
-use super::references;
 
 pub(super) const RULE: Rule = Rule {
     code: "KMM2025",
@@ -58,7 +57,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let Some(near) = spelling::closest(&word.text, names(before)) else {
             continue;
         };
-        let path = references::dockerfile();
+        let path = subject.facts.dockerfile_path();
         let finding = RULE.finding(
             path.clone(),
             format!("there is no stage `{}`, so this is an image", word.text),

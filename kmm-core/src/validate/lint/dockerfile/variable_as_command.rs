@@ -9,7 +9,6 @@ use crate::validate::Rule;
 use crate::validate::Subject;
 
 use super::super::names;
-use super::references;
 
 pub(super) const RULE: Rule = Rule {
     code: "KMM2013",
@@ -41,7 +40,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 .iter()
                 .any(|argument| argument.name.text == found.name);
         if argument {
-            let path = references::dockerfile();
+            let path = subject.facts.dockerfile_path();
             let text = format!("${{{}}}", found.name);
             let finding = RULE.finding(path.clone(), format!("this runs a command `{}`", found.name));
             let finding = finding

@@ -8,7 +8,6 @@ use crate::validate::Rule;
 use crate::validate::Subject;
 
 use super::super::names;
-use super::references;
 
 pub(super) const RULE: Rule = Rule {
     code: "KMM2014",
@@ -55,7 +54,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             });
         if argument && exec {
             let finding = RULE.finding(
-                references::dockerfile(),
+                subject.facts.dockerfile_path(),
                 format!("nothing expands `{}` in the exec form", found.name),
             );
             let finding = finding.at(Part::Within(found.span.clone()));

@@ -8,8 +8,6 @@ use crate::validate::Findings;
 use crate::validate::Rule;
 use crate::validate::Subject;
 
-use super::references;
-
 pub(super) const RULE: Rule = Rule {
     code: "KMM2012",
     name: "variable-torn",
@@ -32,7 +30,7 @@ Remove the blank.
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let uses = subject.facts.dockerfile().into_iter().flat_map(|file| &file.uses);
     for found in uses.filter(|found| found.form == Form::Spaced) {
-        let path = references::dockerfile();
+        let path = subject.facts.dockerfile_path();
         let text = format!("${{{}}}", found.name);
         let finding = RULE.finding(path.clone(), "a blank after the `$` makes this no variable");
         let finding = finding
