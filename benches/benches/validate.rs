@@ -36,10 +36,10 @@ fn validate(criterion: &mut Criterion) {
     group.sample_size(10);
     group.throughput(Throughput::Elements(1));
     group.bench_function("read one manifest", |b| {
-        b.iter(|| read(black_box(MANIFEST), &Limits::default()))
+        b.iter(|| read(black_box(MANIFEST), &Limits::default()));
     });
     group.bench_function("read and check one manifest", |b| {
-        b.iter(|| findings(black_box(MANIFEST)))
+        b.iter(|| findings(black_box(MANIFEST)));
     });
     group.throughput(Throughput::Elements(MANIFESTS as u64));
     group.bench_function("read and check 10,000 manifests", |b| {
@@ -54,17 +54,21 @@ fn validate(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pattern");
     let regexp = r"^5\.14\.0-.+\.el9_[0-9]+\.x86_64$";
     let kernel = "5.14.0-570.12.1.el9_6.x86_64";
-    group.bench_function("parse", |b| b.iter(|| Pattern::parse(black_box(regexp))));
+    group.bench_function("parse", |b| {
+        b.iter(|| Pattern::parse(black_box(regexp)));
+    });
     group.bench_function("parse with the regex crate", |b| {
-        b.iter(|| regex::Regex::new(black_box(regexp)))
+        b.iter(|| regex::Regex::new(black_box(regexp)));
     });
     let (ours, theirs) = (
         Pattern::parse(regexp).expect("a regexp"),
         regex::Regex::new(regexp).expect("a regexp"),
     );
-    group.bench_function("match", |b| b.iter(|| ours.is_match(black_box(kernel))));
+    group.bench_function("match", |b| {
+        b.iter(|| ours.is_match(black_box(kernel)));
+    });
     group.bench_function("match with the regex crate", |b| {
-        b.iter(|| theirs.is_match(black_box(kernel)))
+        b.iter(|| theirs.is_match(black_box(kernel)));
     });
     group.finish();
 }

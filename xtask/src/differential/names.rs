@@ -23,9 +23,12 @@ const PIECES: &[&str] = &[
     "x/y",
 ];
 
+/// Why a name is refused; nothing where it is not.
+type Check = fn(&str) -> Vec<String>;
+
 pub(super) fn compare(random: &mut Rng, oracle: &mut Oracle) -> Result<Option<String>> {
     let name = text_of(random, PIECES, 6);
-    let checks: [(&str, fn(&str) -> Vec<String>); 3] = [
+    let checks: [(&str, Check); 3] = [
         ("qualifiedName", naming::qualified_name),
         ("labelValue", naming::label_value),
         ("subdomain", naming::dns1123_subdomain),
