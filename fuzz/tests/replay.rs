@@ -1,4 +1,8 @@
 //! Runs every fuzz target over its corpus, without the fuzzer.
+#![allow(
+    clippy::print_stdout,
+    reason = "the last path printed is the input that failed"
+)]
 
 use std::fs;
 use std::path::Path;

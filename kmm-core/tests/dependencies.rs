@@ -1,5 +1,6 @@
 //! The core stays lean: who embeds it pays for every crate below it.
 #![allow(
+    clippy::unwrap_used,
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "asks cargo what the core depends on"

@@ -176,24 +176,24 @@ fn module_of(resource: Resource, stored: serde_json::Value) -> Option<Module> {
 mod tests {
     use super::*;
 
-    fn codes(json: serde_json::Value) -> Vec<&'static str> {
-        let found = examine(&Node::from(&json), &Surroundings::default());
+    fn codes(json: &serde_json::Value) -> Vec<&'static str> {
+        let found = examine(&Node::from(json), &Surroundings::default());
         found.iter().map(|found| found.code).collect()
     }
 
     #[test]
     fn other_kinds_have_no_findings() {
-        assert!(codes(serde_json::json!({"apiVersion": "v1", "kind": "Pod", "spec": 5})).is_empty());
+        assert!(codes(&serde_json::json!({"apiVersion": "v1", "kind": "Pod", "spec": 5})).is_empty());
     }
 
     #[test]
     fn an_unknown_kind_of_our_group_is_a_finding() {
         assert_eq!(
-            codes(serde_json::json!({"apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Modul"})).len(),
+            codes(&serde_json::json!({"apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Modul"})).len(),
             1
         );
         assert_eq!(
-            codes(serde_json::json!({"apiVersion": "kmm.sigs.x-k8s.io/v1", "kind": "Module"})).len(),
+            codes(&serde_json::json!({"apiVersion": "kmm.sigs.x-k8s.io/v1", "kind": "Module"})).len(),
             1
         );
     }
