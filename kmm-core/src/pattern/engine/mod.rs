@@ -78,6 +78,8 @@ fn automaton(hir: &Hir) -> Option<meta::Regex> {
     let config = meta::Config::new()
         .which_captures(WhichCaptures::Implicit)
         .nfa_size_limit(Some(MAX_AUTOMATON))
+        // A whole automaton takes longer to build than the few kernels of a cluster take to match.
+        .dfa(false)
         .onepass_size_limit(Some(1 << 20))
         .hybrid_cache_capacity(MAX_CACHE);
     meta::Builder::new().configure(config).build_from_hir(hir).ok()
