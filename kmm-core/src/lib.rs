@@ -4,6 +4,8 @@ pub mod api;
 pub mod diag;
 pub mod document;
 pub mod kernel;
+#[cfg(feature = "kmod")]
+pub mod kmod;
 pub mod path;
 pub mod pattern;
 pub mod validate;
