@@ -59,5 +59,3 @@ pub use symvers::SymversEntry;
 pub use symvers::SymversError;
 pub use vermagic::Preemption;
 pub use vermagic::Vermagic;
-
-pub(crate) use modinfo::pairs;
