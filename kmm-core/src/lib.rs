@@ -1,6 +1,8 @@
 //! What a `Module` of Kernel Module Management means, as a pure library.
 
 pub mod api;
+#[cfg(feature = "kmod")]
+pub mod depmod;
 pub mod diag;
 pub mod document;
 pub mod kernel;

@@ -3,6 +3,8 @@
 //! [`set_up`] brings kernels for three architectures, the complete one also as `.ko.xz` and `.ko.zst`, and the
 //! headers of three flavours; [`compare`] then compares every byte that both sides print or write.
 
+mod depmod;
+mod disk;
 mod modinfo;
 mod parts;
 mod unpack;
@@ -18,6 +20,31 @@ pub(crate) use parts::set_up;
 
 /// Runs `modinfo` and `depmod` side by side with ours on everything.
 pub(crate) fn compare(parts: &KernelParts) -> Result<()> {
+    let work = parts.folder.join("work");
+    std::fs::create_dir_all(&work)?;
+    for tree in &parts.kernels {
+        let start = Instant::now();
+        let case = depmod::copy(tree, &work)?;
+        let bytes = depmod::compare(&case)?;
+        println!(
+            "{}: depmod, {bytes} bytes the same ({:.1} s)",
+            tree.name,
+            start.elapsed().as_secs_f64()
+        );
+        if tree.base.join("boot").is_dir() && tree.version.ends_with("amd64") {
+            for headers in &parts.headers {
+                let lines = depmod::compare_symbols(&case, "-E", &headers.join("Module.symvers"))?;
+                println!(
+                    "{}: {lines} lines of -e -E with {} the same",
+                    tree.name,
+                    headers.display()
+                );
+            }
+        }
+    }
+    if std::env::args().nth(1).as_deref() == Some("depmod") {
+        return Ok(());
+    }
     for tree in &parts.kernels {
         let start = Instant::now();
         let files = modules(&tree.modules())?;

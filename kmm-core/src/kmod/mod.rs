@@ -59,3 +59,5 @@ pub use symvers::SymversEntry;
 pub use symvers::SymversError;
 pub use vermagic::Preemption;
 pub use vermagic::Vermagic;
+
+pub(crate) use modinfo::pairs;
