@@ -3,16 +3,21 @@
 //! [`set_up`] brings kernels for three architectures, the complete one also as `.ko.xz` and `.ko.zst`, and the
 //! headers of three flavours; [`compare`] then compares every byte that both sides print or write.
 
+#[path = "../../kmm-core/tests/kmod/builder.rs"]
+#[allow(dead_code, reason = "the tests of kmm-core make more of it")]
+mod builder;
 mod depmod;
 mod disk;
 mod modinfo;
 mod parts;
+mod random;
 mod unpack;
 
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::Context;
 use anyhow::Result;
 
 pub(crate) use parts::KernelParts;
@@ -22,6 +27,11 @@ pub(crate) use parts::set_up;
 pub(crate) fn compare(parts: &KernelParts) -> Result<()> {
     let work = parts.folder.join("work");
     std::fs::create_dir_all(&work)?;
+    let count = std::env::args()
+        .nth(2)
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(2000);
+    random_trees(&work, count)?;
     for tree in &parts.kernels {
         let start = Instant::now();
         let case = depmod::copy(tree, &work)?;
@@ -58,6 +68,33 @@ pub(crate) fn compare(parts: &KernelParts) -> Result<()> {
             start.elapsed().as_secs_f64()
         );
     }
+    Ok(())
+}
+
+/// Compares the index of trees made at random.
+fn random_trees(work: &Path, count: u64) -> Result<()> {
+    let seed = fastrand::u64(..);
+    let symvers = work.join("Module.symvers");
+    std::fs::write(
+        &symvers,
+        "0x00000001\tone\tvmlinux\tEXPORT_SYMBOL\t\n0x00000000\tsix\tvmlinux\tEXPORT_SYMBOL\t\n",
+    )?;
+    let (mut bytes, mut lines, mut circles) = (0, 0, 0);
+    for number in 0..count {
+        let seed = seed.wrapping_add(number);
+        let case = random::tree(&work.join("random"), seed)?;
+        let compared = depmod::compare(&case).with_context(|| format!("random tree {seed}"))?;
+        bytes += compared;
+        if compared == 0 {
+            circles += 1;
+        } else {
+            let compared = depmod::compare_symbols(&case, "-E", &symvers);
+            lines += compared.with_context(|| format!("random tree {seed}"))?;
+        }
+    }
+    println!(
+        "{count} random trees, {circles} with circles: {bytes} bytes and {lines} lines of -e -E the same"
+    );
     Ok(())
 }
 

@@ -61,8 +61,16 @@ impl Case {
     }
 
     fn depmod(&self, arguments: &[&str]) -> Result<Output> {
-        let mut command = Command::new("depmod");
-        command.arg("-b").arg(&self.base).args(arguments);
+        self.depmod_within("60", arguments)
+    }
+
+    fn depmod_within(&self, seconds: &str, arguments: &[&str]) -> Result<Output> {
+        // On some circles the real one runs for ever, and eats memory.
+        let mut command = Command::new("timeout");
+        command
+            .args([seconds, "depmod", "-b"])
+            .arg(&self.base)
+            .args(arguments);
         // Without a folder of its own, the machine's configuration must not count.
         let none = self.base.join("no-config");
         let config = self.config.clone().unwrap_or(none);
@@ -108,28 +116,14 @@ pub(crate) fn compare(case: &Case) -> Result<usize> {
             fs::remove_file(&file)?;
         }
     }
-    let index = case.index(None)?;
-    let out = case.depmod(&[])?;
-    let index = match index {
+    let index = match case.index(None)? {
         Ok(index) => index,
         Err(DepmodError::Cycles { cycles }) => {
-            let theirs = String::from_utf8_lossy(&out.stderr);
-            if out.status.success() {
-                bail!(
-                    "`{}`: ours finds {cycles:?}, the real one finds nothing",
-                    root.display()
-                );
-            }
-            for cycle in &cycles {
-                let line = format!("Cycle detected: {}", cycle.join(" -> "));
-                if cycles.len() == 1 && !theirs.contains(&line) {
-                    bail!("`{}`: ours says `{line}`, the real one\n{theirs}", root.display());
-                }
-            }
-            return Ok(0);
+            return compare_circles(case, &cycles).map(|()| 0);
         }
         Err(error) => bail!("`{}`: {error}", root.display()),
     };
+    let out = case.depmod(&[])?;
     if !out.status.success() {
         bail!(
             "`{}`: the real one fails: {}",
@@ -163,6 +157,28 @@ pub(crate) fn compare(case: &Case) -> Result<usize> {
     Ok(compared + shown.len())
 }
 
+/// Compares what is said of circles, where the real one gets to say it: where a circle can be entered from another
+/// one, it fails an assertion or runs for ever.
+fn compare_circles(case: &Case, cycles: &[Vec<String>]) -> Result<()> {
+    let out = case.depmod_within("1", &[])?;
+    if out.status.success() {
+        bail!(
+            "`{}`: ours finds {cycles:?}, the real one finds nothing",
+            case.root().display()
+        );
+    }
+    let theirs = String::from_utf8_lossy(&out.stderr);
+    let [cycle] = cycles else { return Ok(()) };
+    let line = format!("Cycle detected: {}", cycle.join(" -> "));
+    if theirs.contains(" modules in dependency cycles!") && !theirs.contains(&line) {
+        bail!(
+            "`{}`: ours says `{line}`, the real one\n{theirs}",
+            case.root().display()
+        );
+    }
+    Ok(())
+}
+
 /// Compares what is missing and differs (`-e -E`, `-e -F`), line by line; gives the number of lines.
 pub(crate) fn compare_symbols(case: &Case, option: &str, file: &Path) -> Result<usize> {
     let text = fs::read(file)?;
@@ -177,10 +193,8 @@ pub(crate) fn compare_symbols(case: &Case, option: &str, file: &Path) -> Result<
     let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
     let theirs: Vec<&str> = stderr
         .lines()
-        .filter_map(|line| {
-            line.strip_prefix("depmod: WARNING: ")?
-                .strip_prefix(root.as_str())
-        })
+        .filter_map(|line| line.strip_prefix("depmod: WARNING: "))
+        .map(|line| line.strip_prefix(root.as_str()).unwrap_or(line))
         .filter(|line| line.contains(" unknown symbol ") || line.contains(" disagrees about "))
         .collect();
     let is_symbol =

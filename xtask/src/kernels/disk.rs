@@ -78,15 +78,18 @@ fn walk(folder: &Path, prefix: &str, config: &Config, found: &mut Vec<String>) {
         if config.skips(&name) {
             continue;
         }
-        let kind = entry.file_type().ok().filter(|kind| !kind.is_symlink());
-        let is_folder = match kind {
-            Some(kind) => kind.is_dir(),
-            None => fs::metadata(entry.path()).is_ok_and(|data| data.is_dir()),
+        // Through links; one that leads nowhere is no file.
+        let kind = match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => kind,
+            _ => match fs::metadata(entry.path()) {
+                Ok(data) => data.file_type(),
+                Err(_) => continue,
+            },
         };
         let path = format!("{prefix}{name}");
-        if is_folder {
+        if kind.is_dir() {
             walk(&entry.path(), &format!("{path}/"), config, found);
-        } else {
+        } else if kind.is_file() {
             found.push(path);
         }
     }
