@@ -9,8 +9,10 @@ mod builder;
 mod depmod;
 mod disk;
 mod modinfo;
+mod outside;
 mod parts;
 mod random;
+mod symbols;
 mod unpack;
 
 use std::path::Path;
@@ -19,55 +21,64 @@ use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
+use kmm_core::kmod::Symvers;
 
 pub(crate) use parts::KernelParts;
+pub(crate) use parts::KernelTree;
 pub(crate) use parts::set_up;
 
-/// Runs `modinfo` and `depmod` side by side with ours on everything.
+/// Random trees in one run.
+const TREES: u64 = 300;
+
+/// Runs `modinfo`, `depmod` and `modprobe` side by side with ours on everything.
 pub(crate) fn compare(parts: &KernelParts) -> Result<()> {
     let work = parts.folder.join("work");
     std::fs::create_dir_all(&work)?;
-    let count = std::env::args()
-        .nth(2)
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(2000);
-    random_trees(&work, count)?;
+    random_trees(&work, TREES)?;
+    outside::compare(parts, &work)?;
     for tree in &parts.kernels {
-        let start = Instant::now();
-        let case = depmod::copy(tree, &work)?;
-        let bytes = depmod::compare(&case)?;
+        kernel(parts, tree, &work).with_context(|| tree.name.clone())?;
+    }
+    Ok(())
+}
+
+/// All comparisons of one kernel.
+fn kernel(parts: &KernelParts, tree: &KernelTree, work: &Path) -> Result<()> {
+    let start = Instant::now();
+    println!("{}", tree.name);
+    let case = depmod::copy(tree, work)?;
+    println!("  depmod: {} bytes the same", depmod::compare(&case)?);
+    let files = modules(&tree.modules())?;
+    let objects = modinfo::read_all(tree, &files)?;
+    let (count, bytes) = modinfo::compare(&files)?;
+    println!("  modinfo of {count} modules: {bytes} bytes the same");
+    if tree.base.join("boot").is_dir() {
         println!(
-            "{}: depmod, {bytes} bytes the same ({:.1} s)",
-            tree.name,
-            start.elapsed().as_secs_f64()
+            "  checksums of {} imports the same as modprobe's",
+            symbols::imports(&files, &objects)?
         );
-        if tree.base.join("boot").is_dir() && tree.version.ends_with("amd64") {
-            for headers in &parts.headers {
-                let lines = depmod::compare_symbols(&case, "-E", &headers.join("Module.symvers"))?;
-                println!(
-                    "{}: {lines} lines of -e -E with {} the same",
-                    tree.name,
-                    headers.display()
-                );
-            }
+    }
+    for headers in parts.headers.iter().filter(|_| tree.version.ends_with("amd64")) {
+        let path = headers.join("Module.symvers");
+        let findings = depmod::compare_symbols(&case, "-E", &path)?;
+        let name = headers.file_name().unwrap_or_default().to_string_lossy();
+        println!("  {} lines of -e -E with {name} the same", findings.len());
+        if name.ends_with(&tree.version) {
+            let symvers = Symvers::parse(&std::fs::read_to_string(&path)?)?;
+            println!(
+                "  {} exports the same as in Module.symvers",
+                symbols::exports(&objects, &symvers)?
+            );
+            println!(
+                "  {} modules load into it",
+                symbols::own_kernel(&objects, &symvers)?
+            );
+        } else {
+            let refused = symbols::other_kernel(&objects, &path, &findings)?;
+            println!("  {refused} of {count} modules do not load with it, for the reasons that depmod names");
         }
     }
-    if std::env::args().nth(1).as_deref() == Some("depmod") {
-        return Ok(());
-    }
-    for tree in &parts.kernels {
-        let start = Instant::now();
-        let files = modules(&tree.modules())?;
-        let objects = modinfo::read_all(tree, &files)?;
-        let (count, bytes) = modinfo::compare(&files)?;
-        let imports: usize = objects.iter().map(|object| object.imports.len()).sum();
-        let exports: usize = objects.iter().map(|object| object.exports.len()).sum();
-        println!(
-            "{}: modinfo of {count} modules, {bytes} bytes the same; {imports} imports, {exports} exports ({:.1} s)",
-            tree.name,
-            start.elapsed().as_secs_f64()
-        );
-    }
+    println!("  {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -89,7 +100,7 @@ fn random_trees(work: &Path, count: u64) -> Result<()> {
             circles += 1;
         } else {
             let compared = depmod::compare_symbols(&case, "-E", &symvers);
-            lines += compared.with_context(|| format!("random tree {seed}"))?;
+            lines += compared.with_context(|| format!("random tree {seed}"))?.len();
         }
     }
     println!(

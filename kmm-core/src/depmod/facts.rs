@@ -133,7 +133,11 @@ impl ModuleFacts {
 
     fn read_imports(&mut self, elf: &ElfFile<'_>) -> Option<()> {
         let table = elf.section("__versions").map_or(&[][..], |(_, table)| table);
-        let table = if table.len() % 64 == 0 { table } else { &[] };
+        let table = if table.len().is_multiple_of(64) {
+            table
+        } else {
+            &[]
+        };
         let word = elf.layout().word();
         let versions: Vec<(&[u8], u64)> = table
             .chunks_exact(64)

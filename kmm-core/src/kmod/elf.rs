@@ -306,7 +306,7 @@ impl<'a> ElfFile<'a> {
             .section(".symtab")
             .ok_or(KmodError::Missing { section: ".symtab" })?;
         let size = if self.layout.wide { 24 } else { 16 };
-        if table.len() % size != 0 {
+        if !table.len().is_multiple_of(size) {
             let reason = format!(
                 "{} bytes are no multiple of {size}, the size of a symbol",
                 table.len()

@@ -202,7 +202,7 @@ fn versions<'a>(elf: &ElfFile<'a>) -> Result<(Versions, Checksums<'a>), KmodErro
         let (_, names) = elf.section("__version_ext_names").ok_or(KmodError::Missing {
             section: "__version_ext_names",
         })?;
-        if crcs.len() % 4 != 0 {
+        if !crcs.len().is_multiple_of(4) {
             let reason = format!(
                 "{} bytes are no multiple of 4, the size of a checksum",
                 crcs.len()
@@ -225,7 +225,7 @@ fn versions<'a>(elf: &ElfFile<'a>) -> Result<(Versions, Checksums<'a>), KmodErro
         return Ok((Versions::None, Vec::new()));
     };
     let place = "section `__versions`";
-    if table.len() % 64 != 0 {
+    if !table.len().is_multiple_of(64) {
         let reason = format!(
             "{} bytes are no multiple of 64, the size of an entry",
             table.len()

@@ -179,8 +179,8 @@ fn compare_circles(case: &Case, cycles: &[Vec<String>]) -> Result<()> {
     Ok(())
 }
 
-/// Compares what is missing and differs (`-e -E`, `-e -F`), line by line; gives the number of lines.
-pub(crate) fn compare_symbols(case: &Case, option: &str, file: &Path) -> Result<usize> {
+/// Compares what is missing and differs (`-e -E`, `-e -F`), line by line; gives what it is.
+pub(crate) fn compare_symbols(case: &Case, option: &str, file: &Path) -> Result<Vec<Finding>> {
     let text = fs::read(file)?;
     let kernel = match option {
         "-E" => KernelSymbols::from_symvers(&text),
@@ -217,7 +217,7 @@ pub(crate) fn compare_symbols(case: &Case, option: &str, file: &Path) -> Result<
             ours.len()
         );
     }
-    Ok(ours.len())
+    Ok(index.findings().to_vec())
 }
 
 fn difference(theirs: &[u8], ours: &[u8]) -> String {
