@@ -12,6 +12,7 @@ mod modinfo;
 mod outside;
 mod parts;
 mod random;
+mod speed;
 mod symbols;
 mod unpack;
 
@@ -38,6 +39,17 @@ pub(crate) fn compare(parts: &KernelParts) -> Result<()> {
     outside::compare(parts, &work)?;
     for tree in &parts.kernels {
         kernel(parts, tree, &work).with_context(|| tree.name.clone())?;
+    }
+    Ok(())
+}
+
+/// Measures the real tools and ours on the complete kernel, in each of its forms.
+pub(crate) fn measure(parts: &KernelParts) -> Result<()> {
+    let work = parts.folder.join("work");
+    std::fs::create_dir_all(&work)?;
+    for tree in parts.kernels.iter().take(3) {
+        let case = depmod::copy(tree, &work)?;
+        speed::measure(tree, &case.base, &modules(&case.root())?)?;
     }
     Ok(())
 }

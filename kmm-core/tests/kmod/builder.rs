@@ -43,7 +43,7 @@ impl Object {
     /// Adds a section and gives its number.
     pub(crate) fn section(&mut self, name: &str, bytes: &[u8]) -> u16 {
         self.sections.push((name.to_owned(), 1, bytes.to_vec()));
-        u16::try_from(self.sections.len()).unwrap()
+        self.sections.len() as u16
     }
 
     pub(crate) fn word(&self) -> usize {

@@ -70,31 +70,32 @@ fn every_single_byte_may_be_anything() {
 #[test]
 fn errors_say_where_and_why() {
     let good = rich(true, false);
-    let cases: [(&str, fn(&mut Vec<u8>)); 6] = [
+    for (at, value, expected) in [
         (
+            4,
+            3,
             "ELF header, at byte 0x4: class `3`, allowed are 1 (32-bit) and 2 (64-bit)",
-            |b| b[4] = 3,
         ),
-        ("ELF header, at byte 0x5: data encoding `0`, allowed are", |b| {
-            b[5] = 0
-        }),
+        (5, 0, "ELF header, at byte 0x5: data encoding `0`, allowed are"),
         (
+            0x10,
+            2,
             "ELF header, at byte 0x10: file type `2`, a kernel object has 1 (relocatable)",
-            |b| b[0x10] = 2,
         ),
         (
+            0x3a,
+            63,
             "ELF header, at byte 0x3a: section headers of `63` bytes, they have 64",
-            |b| b[0x3a] = 63,
         ),
-        ("section headers, at byte ", |b| b[0x3d] = 0xff),
+        (0x3d, 0xff, "section headers, at byte "),
         (
+            0x3e,
+            0,
             "ELF header, at byte 0x3e: section names in section `0`, there are",
-            |b| b[0x3e] = 0,
         ),
-    ];
-    for (expected, damage) in cases {
+    ] {
         let mut bytes = good.build();
-        damage(&mut bytes);
+        bytes[at] = value;
         let error = KernelObject::read(&bytes, &PlainOnly).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
     }

@@ -36,7 +36,7 @@ fn signer(identifier: &[u8], hash: &[u8]) -> Vec<u8> {
         &algorithms[1],
         &der(4, &[&[0xab; 22]]),
     ];
-    der(0x30, &parts.map(|part| &part[..]))
+    der(0x30, &parts)
 }
 
 /// A signature message by issuer and serial number.

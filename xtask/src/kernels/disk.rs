@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -31,39 +30,13 @@ impl ModuleTree for DiskTree {
     }
 
     fn facts(&self, paths: &[&str]) -> Vec<Result<ModuleFacts, KmodError>> {
-        let next = AtomicUsize::new(0);
-        let results: Vec<Mutex<Option<Result<ModuleFacts, KmodError>>>> =
-            paths.iter().map(|_| Mutex::new(None)).collect();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    let mut bytes = Vec::new();
-                    loop {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        let (Some(path), Some(place)) = (paths.get(number), results.get(number)) else {
-                            break;
-                        };
-                        bytes.clear();
-                        let read = fs::File::open(self.root.join(path))
-                            .and_then(|mut file| std::io::Read::read_to_end(&mut file, &mut bytes));
-                        let facts = match read {
-                            Ok(_) => ModuleFacts::read(&bytes, &Unpack),
-                            Err(_) => ModuleFacts::read(&[], &Unpack),
-                        };
-                        if let Ok(mut place) = place.lock() {
-                            *place = Some(facts);
-                        }
-                    }
-                });
-            }
-        });
-        let taken = |place: Mutex<Option<_>>| place.into_inner().ok().flatten();
-        let missing = || ModuleFacts::read(&[], &Unpack);
-        results
-            .into_iter()
-            .map(|place| taken(place).unwrap_or_else(missing))
-            .collect()
+        on_all_processors(paths, |path, bytes| {
+            bytes.clear();
+            let file = fs::File::open(self.root.join(path));
+            // What cannot be read is as good as empty.
+            let _ = file.and_then(|mut file| std::io::Read::read_to_end(&mut file, bytes));
+            ModuleFacts::read(bytes, &Unpack)
+        })
     }
 
     fn text(&self, name: &str) -> Option<Vec<u8>> {
@@ -93,4 +66,32 @@ fn walk(folder: &Path, prefix: &str, config: &Config, found: &mut Vec<String>) {
             found.push(path);
         }
     }
+}
+
+/// Does something for every path, with as many threads as there are processors and one buffer in each.
+pub(crate) fn on_all_processors<T: Send>(
+    paths: &[&str],
+    run: impl Fn(&str, &mut Vec<u8>) -> T + Sync,
+) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut done: Vec<(usize, T)> = Vec::with_capacity(paths.len());
+    std::thread::scope(|scope| {
+        let work = || {
+            let (mut bytes, mut done) = (Vec::new(), Vec::new());
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(path) = paths.get(number) else {
+                    return done;
+                };
+                done.push((number, run(path, &mut bytes)));
+            }
+        };
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for thread in running {
+            done.extend(thread.join().expect("no thread of the comparison panics"));
+        }
+    });
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, value)| value).collect()
 }
