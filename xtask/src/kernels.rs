@@ -70,6 +70,10 @@ fn kernel(parts: &KernelParts, tree: &KernelTree, work: &Path) -> Result<()> {
             symbols::imports(&files, &objects)?
         );
     }
+    println!(
+        "  {} exports the same without the symbols that name them",
+        symbols::stripped(&files, &objects)?
+    );
     for headers in parts.headers.iter().filter(|_| tree.version.ends_with("amd64")) {
         let path = headers.join("Module.symvers");
         let findings = depmod::compare_symbols(&case, "-E", &path)?;

@@ -216,7 +216,7 @@ impl<'a> ElfFile<'a> {
     }
 
     /// Compares without looking for the end of the name, which may be far away.
-    fn is_named(&self, section: &Section, name: &str) -> bool {
+    pub(crate) fn is_named(&self, section: &Section, name: &str) -> bool {
         let from = usize::try_from(section.name)
             .ok()
             .and_then(|at| self.names.get(at..))
@@ -297,6 +297,21 @@ impl<'a> ElfFile<'a> {
         }
     }
 
+    /// The bytes of `.symtab`, for [`symbol_at`](Self::symbol_at).
+    pub(crate) fn symbol_table(&self) -> Option<&'a [u8]> {
+        Some(self.section(".symtab")?.1)
+    }
+
+    /// A symbol of the table by its number.
+    pub(crate) fn symbol_at(&self, table: &[u8], number: usize) -> Option<Symbol> {
+        let rest = table.get(number.checked_mul(symbol_size(self.layout))?..)?;
+        Symbols {
+            rest,
+            layout: self.layout,
+        }
+        .next()
+    }
+
     /// The symbols of `.symtab` but the first, with `.strtab`.
     pub(crate) fn symbols(&self) -> Result<(Symbols<'a>, &'a [u8]), KmodError> {
         let (_, strings) = self
@@ -305,7 +320,7 @@ impl<'a> ElfFile<'a> {
         let (section, table) = self
             .section(".symtab")
             .ok_or(KmodError::Missing { section: ".symtab" })?;
-        let size = if self.layout.wide { 24 } else { 16 };
+        let size = symbol_size(self.layout);
         if !table.len().is_multiple_of(size) {
             let reason = format!(
                 "{} bytes are no multiple of {size}, the size of a symbol",
@@ -323,6 +338,11 @@ impl<'a> ElfFile<'a> {
     }
 }
 
+/// How many bytes a symbol has.
+fn symbol_size(layout: Layout) -> usize {
+    if layout.wide { 24 } else { 16 }
+}
+
 /// Goes over a symbol table.
 #[derive(Clone, Debug)]
 pub(crate) struct Symbols<'a> {
@@ -335,7 +355,7 @@ impl Iterator for Symbols<'_> {
 
     fn next(&mut self) -> Option<Symbol> {
         let layout = self.layout;
-        let (entry, rest) = self.rest.split_at_checked(if layout.wide { 24 } else { 16 })?;
+        let (entry, rest) = self.rest.split_at_checked(symbol_size(layout))?;
         self.rest = rest;
         let name = layout.word32(entry, 0)?;
         Some(if layout.wide {

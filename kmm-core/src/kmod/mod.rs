@@ -22,6 +22,7 @@ mod compression;
 mod der;
 pub(crate) mod elf;
 mod error;
+mod ksymtab;
 mod machine;
 mod modinfo;
 mod object;

@@ -15,6 +15,7 @@ use crate::kmod::elf::ElfFile;
 use crate::kmod::elf::Symbol;
 use crate::kmod::elf::string_at;
 use crate::kmod::elf::until_nul;
+use crate::kmod::ksymtab;
 
 /// A symbol that a module needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +160,11 @@ impl<'a> Named<'a> {
                 namespace: namespace.filter(|namespace| !namespace.is_empty()),
                 gpl_only: kind.starts_with(b"_gpl"),
             });
+        }
+        if exports.is_empty() {
+            for suffix in ["", "_gpl"] {
+                exports.extend(ksymtab::exports(elf, suffix));
+            }
         }
         Ok(exports)
     }

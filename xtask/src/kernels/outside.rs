@@ -78,6 +78,7 @@ pub(crate) fn compare(parts: &KernelParts, work: &Path) -> Result<()> {
         let objects = files
             .iter()
             .map(|file| Ok(KernelObject::read(&fs::read(file)?, &Unpack)?));
+        stripped(&files, work)?;
         built.push((version, objects.collect::<Result<_>>()?));
     }
     for headers in &parts.headers {
@@ -122,6 +123,23 @@ pub(crate) fn compare(parts: &KernelParts, work: &Path) -> Result<()> {
         "modules of our own: {0} flavours on {0} kernels, as the kernels decide",
         built.len()
     );
+    Ok(())
+}
+
+/// Exports must be seen without the symbols that `strip` takes away too.
+fn stripped(files: &[PathBuf], work: &Path) -> Result<()> {
+    for file in files {
+        let bare = work.join("stripped.ko");
+        fs::copy(file, &bare)?;
+        run("strip", &["--strip-unneeded", &bare.to_string_lossy()], work)?;
+        let read = |path: &Path| Ok::<_, anyhow::Error>(KernelObject::read(&fs::read(path)?, &Unpack)?);
+        let (mut whole, mut bare) = (read(file)?.exports, read(&bare)?.exports);
+        whole.sort_by(|a, b| a.name.cmp(&b.name));
+        bare.sort_by(|a, b| a.name.cmp(&b.name));
+        if whole != bare {
+            bail!("{} exports {whole:?}, when stripped {bare:?}", file.display());
+        }
+    }
     Ok(())
 }
 

@@ -15,6 +15,9 @@ use kmm_core::kmod::Symvers;
 use kmm_core::kmod::abi;
 use kmm_core::kmod::abi::Kernel;
 use kmm_core::kmod::abi::Refusal;
+use kmm_core::kmod::unpack;
+
+use crate::kernels::unpack::Unpack;
 
 /// Compares the checksums of imports with `modprobe --dump-modversions`; gives their number.
 pub(crate) fn imports(files: &[PathBuf], objects: &[KernelObject]) -> Result<usize> {
@@ -105,6 +108,50 @@ pub(crate) fn exports(objects: &[KernelObject], symvers: &Symvers) -> Result<usi
         );
     }
     Ok(ours.len())
+}
+
+/// Exports must be the same without the symbols that name them, as `strip` leaves modules; gives their number.
+pub(crate) fn stripped(files: &[PathBuf], objects: &[KernelObject]) -> Result<usize> {
+    const NAME: &[u8] = b"\0__ksymtab_";
+    let mut count = 0;
+    for (file, object) in files
+        .iter()
+        .zip(objects)
+        .filter(|(_, object)| !object.exports.is_empty())
+    {
+        let mut bytes = unpack(&fs::read(file)?, &Unpack)?.into_owned();
+        let places: Vec<usize> = bytes
+            .windows(NAME.len())
+            .enumerate()
+            .filter(|(_, w)| *w == NAME)
+            .map(|(at, _)| at)
+            .collect();
+        for at in places {
+            let rest = bytes.get_mut(at + 1..).unwrap_or_default();
+            // The names of sections stay.
+            if !rest.starts_with(b"__ksymtab_gpl\0")
+                && !rest.starts_with(b"__ksymtab_strings\0")
+                && let Some(first) = rest.first_mut()
+            {
+                *first = b'x';
+            }
+        }
+        let mut ours = KernelObject::read(&bytes, &Unpack)?.exports;
+        let mut expected = object.exports.clone();
+        ours.sort_by(|a, b| a.name.cmp(&b.name));
+        expected.sort_by(|a, b| a.name.cmp(&b.name));
+        if ours != expected {
+            let odd = expected.iter().zip(&ours).find(|(a, b)| a != b);
+            bail!(
+                "`{}`: {} exports, {} when stripped, such as {odd:?}",
+                file.display(),
+                expected.len(),
+                ours.len()
+            );
+        }
+        count += ours.len();
+    }
+    Ok(count)
 }
 
 /// All modules must load into their own kernel.
