@@ -2,10 +2,14 @@
 
 pub mod api;
 pub mod build;
+#[cfg(feature = "kmod")]
+pub mod depmod;
 pub mod diag;
 pub mod document;
 pub mod go_text;
 pub mod kernel;
+#[cfg(feature = "kmod")]
+pub mod kmod;
 pub mod modprobe;
 pub mod module;
 pub mod naming;

@@ -13,6 +13,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::generate::target_folder;
+use crate::kernels;
 use crate::steps;
 
 /// Times that each command is run; the median counts.
@@ -47,7 +48,8 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         per("pattern/match with the regex crate", 1.0),
         per("pattern/match", 1.0),
     );
-    commands()
+    commands()?;
+    kernels::measure(&kernels::set_up()?)
 }
 
 fn ratio(what: &str, over: Option<f64>, under: Option<f64>) {

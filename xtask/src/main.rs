@@ -8,6 +8,7 @@
 mod bench;
 mod differential;
 mod generate;
+mod kernels;
 mod oracle;
 mod steps;
 mod test;
@@ -19,6 +20,7 @@ usage: cargo xtask COMMAND
 
   test                   set up the real parts, then run every test
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
+  kernels                compare modinfo and depmod with kmod's on complete Debian kernels
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
 ";
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["test"] => test::run(),
         ["differential", rest @ ..] => differential::command(rest),
+        ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

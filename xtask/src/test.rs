@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::differential;
 use crate::generate;
+use crate::kernels;
 use crate::oracle;
 use crate::steps;
 use crate::steps::Steps;
@@ -37,6 +38,8 @@ pub(crate) fn run() -> Result<()> {
     steps.step("same answers as Go", || {
         differential::run(&go, INPUTS, fastrand::u64(..))
     })?;
+    let kernels = steps.step("set up Debian kernels, headers and kmod", kernels::set_up)?;
+    steps.step("same bytes as kmod", || kernels::compare(&kernels))?;
     steps.summary();
     Ok(())
 }

@@ -1,0 +1,204 @@
+//! What the index needs of a module, read as `depmod` reads it.
+//!
+//! This is more forgiving than [`KernelObject`](crate::kmod::KernelObject): a module with a damaged part keeps its
+//! line in `modules.dep`, and what can be read of it is used.
+
+use std::collections::HashMap;
+
+use crate::kmod::Decompress;
+use crate::kmod::KmodError;
+use crate::kmod::elf::ElfFile;
+use crate::kmod::elf::Symbol;
+use crate::kmod::elf::string_at;
+use crate::kmod::elf::until_nul;
+use crate::kmod::pairs;
+use crate::kmod::unpack;
+
+/// A module as the index sees it: names of symbols, aliases and dependencies, in one piece of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModuleFacts {
+    text: Vec<u8>,
+    exports: Vec<(Span, u64)>,
+    imports: Vec<(Span, u64, bool)>,
+    information: Vec<(Field, Span)>,
+}
+
+/// Bytes of [`ModuleFacts::text`].
+type Span = (u32, u32);
+
+/// The fields of `.modinfo` that the index uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Alias,
+    SoftDependency,
+    WeakDependency,
+}
+
+/// A symbol that a module needs, as bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Needed<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) crc: u64,
+    pub(crate) weak: bool,
+}
+
+impl ModuleFacts {
+    /// Reads a kernel object.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be unpacked, is no ELF file, or its section headers are damaged.
+    pub fn read(bytes: &[u8], decompress: &dyn Decompress) -> Result<Self, KmodError> {
+        let bytes = unpack(bytes, decompress)?;
+        let elf = ElfFile::parse(&bytes)?;
+        let mut facts = Self::default();
+        if facts.read_checksums(&elf).is_none() {
+            facts.exports.clear();
+            facts.read_export_strings(&elf);
+        }
+        if facts.read_imports(&elf).is_none() {
+            facts.imports.clear();
+        }
+        facts.read_information(&elf);
+        Ok(facts)
+    }
+
+    /// The exported symbols with their checksums.
+    pub(crate) fn exports(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.exports.iter().map(|(span, crc)| (self.bytes(*span), *crc))
+    }
+
+    /// The symbols it needs, in the order of the symbol table, then what only `__versions` names.
+    pub(crate) fn imports(&self) -> impl Iterator<Item = Needed<'_>> {
+        let needed = |(span, crc, weak): &(Span, u64, bool)| Needed {
+            name: self.bytes(*span),
+            crc: *crc,
+            weak: *weak,
+        };
+        self.imports.iter().map(needed)
+    }
+
+    /// The values of a field, in their order.
+    pub(crate) fn values(&self, field: Field) -> impl Iterator<Item = &[u8]> {
+        self.information
+            .iter()
+            .filter(move |(kind, _)| *kind == field)
+            .map(|(_, span)| self.bytes(*span))
+    }
+
+    fn bytes(&self, (start, end): Span) -> &[u8] {
+        self.text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Option<Span> {
+        let start = u32::try_from(self.text.len()).ok()?;
+        self.text.extend_from_slice(bytes);
+        Some((start, u32::try_from(self.text.len()).ok()?))
+    }
+
+    /// Every symbol `__crc_NAME`; `None` where there is none, or a name lies outside of the strings.
+    fn read_checksums(&mut self, elf: &ElfFile<'_>) -> Option<()> {
+        let (symbols, strings) = elf.symbols().ok()?;
+        for symbol in symbols {
+            let name = strings
+                .get(usize::try_from(symbol.name).ok()?..)
+                .filter(|name| !name.is_empty())?;
+            if !name.starts_with(b"__crc_") {
+                continue;
+            }
+            let crc = match symbol.section {
+                Symbol::UNDEFINED | Symbol::ABSOLUTE => symbol.value,
+                section => checksum_in(elf, section, symbol.value).unwrap_or(u64::MAX),
+            };
+            let name = string_at(strings, symbol.name)?;
+            let span = self.keep(name.get(6..)?)?;
+            self.exports.push((span, crc));
+        }
+        (!self.exports.is_empty()).then_some(())
+    }
+
+    /// The strings of `__ksymtab_strings`: names, and namespaces too, without checksums.
+    fn read_export_strings(&mut self, elf: &ElfFile<'_>) -> Option<()> {
+        let (_, text) = elf.section("__ksymtab_strings")?;
+        let padding = text.iter().take_while(|byte| **byte == 0).count();
+        if text.len() - padding <= 1 {
+            return None;
+        }
+        for name in text.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+            let span = self.keep(name)?;
+            self.exports.push((span, 0));
+        }
+        Some(())
+    }
+
+    fn read_imports(&mut self, elf: &ElfFile<'_>) -> Option<()> {
+        let table = elf.section("__versions").map_or(&[][..], |(_, table)| table);
+        let table = if table.len().is_multiple_of(64) {
+            table
+        } else {
+            &[]
+        };
+        let word = elf.layout().word();
+        let versions: Vec<(&[u8], u64)> = table
+            .chunks_exact(64)
+            .map(|entry| {
+                let (crc, name) = entry.split_at(word);
+                (
+                    until_nul(name).unwrap_or(name),
+                    elf.layout().address(crc, 0).unwrap_or_default(),
+                )
+            })
+            .collect();
+        let mut places: HashMap<&[u8], usize> = HashMap::with_capacity(versions.len());
+        for (place, (name, _)) in versions.iter().enumerate() {
+            places.entry(name).or_insert(place);
+        }
+        let mut used = vec![false; versions.len()];
+        let (symbols, strings) = elf.symbols().ok()?;
+        for symbol in symbols.filter(|symbol| symbol.section == Symbol::UNDEFINED) {
+            if elf.machine().has_register_symbols() && symbol.kind() == 13 {
+                continue;
+            }
+            let name = string_at(strings, symbol.name)?;
+            if name.is_empty() {
+                continue;
+            }
+            let place = places.get(name).copied();
+            if let Some(used) = place.and_then(|place| used.get_mut(place)) {
+                *used = true;
+            }
+            let crc = place
+                .and_then(|place| versions.get(place))
+                .map_or(0, |(_, crc)| *crc);
+            let span = self.keep(name)?;
+            self.imports.push((span, crc, symbol.is_weak()));
+        }
+        for ((name, crc), _) in versions.iter().zip(used).filter(|(_, used)| !used) {
+            let span = self.keep(name)?;
+            self.imports.push((span, *crc, false));
+        }
+        Some(())
+    }
+
+    fn read_information(&mut self, elf: &ElfFile<'_>) -> Option<()> {
+        let (_, text) = elf.section(".modinfo")?;
+        for (key, value) in pairs(text) {
+            let field = match text.get(key)? {
+                b"alias" => Field::Alias,
+                b"softdep" => Field::SoftDependency,
+                b"weakdep" => Field::WeakDependency,
+                _ => continue,
+            };
+            let span = self.keep(text.get(value)?)?;
+            self.information.push((field, span));
+        }
+        Some(())
+    }
+}
+
+fn checksum_in(elf: &ElfFile<'_>, section: u16, at: u64) -> Option<u64> {
+    let bytes = elf.contents_of(elf.section_at(section)?).ok()?;
+    elf.layout()
+        .word32(bytes, usize::try_from(at).ok()?)
+        .map(u64::from)
+}

@@ -1,0 +1,170 @@
+//! The binary index: a trie over its keys, leaves before branches, numbers most significant byte first.
+//!
+//! Layout: magic, version, offset of the root; each node has its common prefix, a table of children from the first to
+//! the last character used, and its values with their priorities, of which the flags in its offset say what is there.
+
+use std::ops::Range;
+
+use crate::depmod::DepmodError;
+
+const MAGIC: u32 = 0xb007_f457;
+const VERSION: u32 = 0x0002_0001;
+const PREFIX: u32 = 0x8000_0000;
+const VALUES: u32 = 0x4000_0000;
+const CHILDREN: u32 = 0x2000_0000;
+const LARGEST: usize = 0x0fff_ffff;
+
+/// Keys with values, from which the index is made.
+#[derive(Debug, Default)]
+pub(crate) struct Trie {
+    entries: Vec<Entry>,
+    refused: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Vec<u8>,
+    priority: u32,
+    sequence: u32,
+    value: Vec<u8>,
+}
+
+/// A node whose children are being written.
+struct Open {
+    byte: u8,
+    prefix: Range<usize>,
+    key: usize,
+    values: Range<usize>,
+    rest: Range<usize>,
+    children: Vec<(u8, u32)>,
+}
+
+impl Trie {
+    /// Adds a value; keys with bytes beyond ASCII cannot be in an index.
+    pub(crate) fn insert(&mut self, key: &[u8], value: &[u8], priority: u32) {
+        if !key.is_ascii() {
+            self.refused.push(key.to_vec());
+            return;
+        }
+        let sequence = self.entries.len() as u32;
+        self.entries.push(Entry {
+            key: key.to_vec(),
+            priority,
+            sequence,
+            value: value.to_vec(),
+        });
+    }
+
+    /// The keys that were left out.
+    pub(crate) fn refused(&self) -> &[Vec<u8>] {
+        &self.refused
+    }
+
+    /// Entries that have both key and value with an earlier one: `key value` in the order of insertion.
+    pub(crate) fn duplicates(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut seen = std::collections::HashSet::new();
+        let repeated = self
+            .entries
+            .iter()
+            .filter(|entry| !seen.insert((&entry.key, &entry.value)));
+        repeated
+            .map(|entry| (entry.key.clone(), entry.value.clone()))
+            .collect()
+    }
+
+    /// The bytes of the index.
+    pub(crate) fn write(mut self, file: &'static str) -> Result<Vec<u8>, DepmodError> {
+        // Of equal keys and priorities, the one that came last goes first.
+        self.entries.sort_by(|a, b| {
+            let values = || a.priority.cmp(&b.priority).then(b.sequence.cmp(&a.sequence));
+            a.key.cmp(&b.key).then_with(values)
+        });
+        let mut out = Vec::new();
+        for word in [MAGIC, VERSION, 0] {
+            out.extend(word.to_be_bytes());
+        }
+        let root = self.write_nodes(&mut out).filter(|_| out.len() <= LARGEST);
+        let root = root.ok_or(DepmodError::IndexTooLarge { file, limit: LARGEST })?;
+        if let Some(place) = out.get_mut(8..12) {
+            place.copy_from_slice(&root.to_be_bytes());
+        }
+        Ok(out)
+    }
+
+    /// Writes all nodes, children first, without recursion: keys may be thousands of bytes deep.
+    fn write_nodes(&self, out: &mut Vec<u8>) -> Option<u32> {
+        let mut stack = vec![self.open(0, 0..self.entries.len(), 0, false)?];
+        loop {
+            let top = stack.last_mut()?;
+            if let Some(first) = self.entries.get(top.rest.start).filter(|_| !top.rest.is_empty()) {
+                let at = top.prefix.end;
+                let byte = *first.key.get(at)?;
+                let group = self.entries.get(top.rest.clone())?;
+                let length = group.partition_point(|entry| entry.key.get(at) == Some(&byte));
+                let range = top.rest.start..top.rest.start + length;
+                top.rest.start = range.end;
+                let child = self.open(byte, range, at + 1, true)?;
+                stack.push(child);
+                continue;
+            }
+            let node = stack.pop()?;
+            let offset = self.write_node(&node, out)?;
+            match stack.last_mut() {
+                Some(parent) => parent.children.push((node.byte, offset)),
+                None => return Some(offset),
+            }
+        }
+    }
+
+    /// The node of sorted entries that have `from` bytes in common already.
+    fn open(&self, byte: u8, range: Range<usize>, from: usize, compress: bool) -> Option<Open> {
+        let entries = self.entries.get(range.clone())?;
+        let common = match (entries.first(), entries.last()) {
+            (Some(first), Some(last)) if compress => {
+                let pairs = first.key.iter().zip(&last.key).skip(from);
+                pairs.take_while(|(a, b)| a == b).count()
+            }
+            _ => 0,
+        };
+        let end = from + common;
+        let values = entries.partition_point(|entry| entry.key.len() == end);
+        Some(Open {
+            byte,
+            prefix: from..end,
+            key: range.start,
+            values: range.start..range.start + values,
+            rest: range.start + values..range.end,
+            children: Vec::new(),
+        })
+    }
+
+    fn write_node(&self, node: &Open, out: &mut Vec<u8>) -> Option<u32> {
+        let mut offset = u32::try_from(out.len()).ok()?;
+        if !node.prefix.is_empty() {
+            out.extend_from_slice(self.entries.get(node.key)?.key.get(node.prefix.clone())?);
+            out.push(0);
+            offset |= PREFIX;
+        }
+        if let [(first, _), ..] = node.children.as_slice()
+            && let Some((last, _)) = node.children.last()
+        {
+            out.extend([*first, *last]);
+            let mut children = node.children.iter().peekable();
+            for byte in *first..=*last {
+                let child = children.next_if(|(own, _)| *own == byte);
+                out.extend(child.map_or(0, |(_, offset)| *offset).to_be_bytes());
+            }
+            offset |= CHILDREN;
+        }
+        if !node.values.is_empty() {
+            out.extend(u32::try_from(node.values.len()).ok()?.to_be_bytes());
+            for entry in self.entries.get(node.values.clone())? {
+                out.extend(entry.priority.to_be_bytes());
+                out.extend_from_slice(&entry.value);
+                out.push(0);
+            }
+            offset |= VALUES;
+        }
+        Some(offset)
+    }
+}
