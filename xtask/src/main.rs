@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod demo;
 mod differential;
 mod generate;
 mod kernels;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
+  demo                   run kmm on the examples
   test                   set up the real parts, then run every test
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
+        ["demo"] => demo::run(),
         ["test"] => test::run(),
         ["differential", rest @ ..] => differential::command(rest),
         ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),

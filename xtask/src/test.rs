@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::demo;
 use crate::differential;
 use crate::generate;
 use crate::kernels;
@@ -32,6 +33,7 @@ pub(crate) fn run() -> Result<()> {
         )
     })?;
     steps.step("kmm-core without an operating system", without_os)?;
+    steps.step("the main job on the examples", demo::run)?;
     steps.step("generated documents are up to date", || {
         generate::run(generate::Mode::Check)
     })?;

@@ -29,7 +29,6 @@ pub fn log<'a>(findings: impl Iterator<Item = &'a Located>, files: &[File]) -> V
             "tool": {"driver": {
                 "name": "kmm",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "rules": codes.iter().map(|code| rule(code)).collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",

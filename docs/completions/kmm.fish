@@ -1,0 +1,124 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_kmm_global_optspecs
+    string join \n color= h/help V/version
+end
+
+function __fish_kmm_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_kmm_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_kmm_using_subcommand
+    set -l cmd (__fish_kmm_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c kmm -n "__fish_kmm_needs_command" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_needs_command" -s V -l version -d 'Print version'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "validate" -d 'Check manifests: YAML, schema, the rules of the admission webhook, and lints'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "resolve" -d 'Everything that a Module means for a kernel: mapping, image, build, signing, commands'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "explain" -d 'Why a node or kernel gets a Module or not, gate by gate, and what would change it'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "coverage" -d 'Which kernels in use no mapping covers, and which mappings are never used'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "modprobe" -d 'The exact modprobe command lines for a kernel'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "template" -d 'Expand image templates as the operator does'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "match" -d 'Try a mapping regexp on kernel versions, with the reason'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "man" -d 'Print the manual page of a command, or write all of them into a folder'
+complete -c kmm -n "__fish_kmm_using_subcommand validate" -l explain -d 'Print the long text about a code, such as KMM1001, instead of checking' -r
+complete -c kmm -n "__fish_kmm_using_subcommand validate" -s o -l output -d 'Format of the findings' -r -f -a "text\t'For people: source lines with carets'
+json\t'One JSON document'
+sarif\t'SARIF 2.1.0, for code hosts'"
+complete -c kmm -n "__fish_kmm_using_subcommand validate" -l old -d 'Check an update of the objects in FILE: rules about what may change' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand validate" -l kubernetes -d 'Version of Kubernetes to check for, such as 1.33; the newest without it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand validate" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand validate" -l fix -d 'Apply the safe fixes to the files, keeping comments and layout, and report what is left'
+complete -c kmm -n "__fish_kmm_using_subcommand validate" -l strict -d 'Take warnings for errors'
+complete -c kmm -n "__fish_kmm_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
+complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'
+yaml\t'The same as YAML'"
+complete -c kmm -n "__fish_kmm_using_subcommand resolve" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -l nodes -d 'Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -l node -d 'Only the node of this name' -r
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'
+yaml\t'The same as YAML'"
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
+complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand coverage" -l nodes -d 'Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'
+yaml\t'The same as YAML'"
+complete -c kmm -n "__fish_kmm_using_subcommand coverage" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
+complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -l form -d 'Who runs the commands' -r -f -a "worker\t'The worker pod, which finds the content of the image below /tmp'
+container\t'A driver container, started from the image itself'"
+complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'
+yaml\t'The same as YAML'"
+complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -l unload -d 'The commands that unload, instead of those that load'
+complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand template" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand template" -l name -d 'Name of the Module: the value of MOD_NAME' -r
+complete -c kmm -n "__fish_kmm_using_subcommand template" -l namespace -d 'Namespace of the Module: the value of MOD_NAMESPACE' -r
+complete -c kmm -n "__fish_kmm_using_subcommand template" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'
+yaml\t'The same as YAML'"
+complete -c kmm -n "__fish_kmm_using_subcommand template" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand template" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand match" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'
+yaml\t'The same as YAML'"
+complete -c kmm -n "__fish_kmm_using_subcommand match" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand match" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand completions" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c kmm -n "__fish_kmm_using_subcommand man" -l dir -d 'Write the pages of all commands into this folder instead' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand man" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand man" -s h -l help -d 'Print help'
