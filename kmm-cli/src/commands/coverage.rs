@@ -10,6 +10,7 @@ use crate::cli::Coverage;
 use crate::exit::ExitStatus;
 use crate::manifests;
 use crate::printer::Printer;
+use crate::render::printable;
 
 #[derive(Serialize)]
 struct Answer {
@@ -38,7 +39,11 @@ pub fn run(arguments: &Coverage, printer: &Printer) -> Result<ExitStatus> {
     };
     match arguments.output.structured() {
         Some(format) => printer.document(format, &Answer { version: 1, coverage })?,
-        None => printer.data(&format!("{coverage}\n"))?,
+        None => {
+            let lines = coverage.to_string();
+            let lines = lines.lines().map(|line| printable(line) + "\n");
+            printer.data(&lines.collect::<String>())?;
+        }
     }
     Ok(status)
 }

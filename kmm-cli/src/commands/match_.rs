@@ -32,11 +32,12 @@ pub fn run(arguments: &Match, printer: &Printer) -> Result<ExitStatus> {
         Ok(pattern) => pattern,
         Err(error) => {
             let at = error.span();
-            let place = arguments.regexp.get(at.clone()).filter(|text| !text.is_empty());
-            match place {
-                Some(text) => bail!("{error}: `{text}` at byte {}", at.start),
-                None => bail!("{error}: at byte {}", at.start),
+            let place = arguments.regexp.get(at.clone()).unwrap_or_default();
+            // Go's message mostly ends with the text already.
+            if place.is_empty() || error.to_string().ends_with(&format!("`{place}`")) {
+                bail!("{error}, at byte {}", at.start)
             }
+            bail!("{error}: `{place}`, at byte {}", at.start)
         }
     };
     let results: Vec<Tried> = arguments

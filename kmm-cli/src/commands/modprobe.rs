@@ -123,7 +123,7 @@ fn text(results: &[Commands]) -> String {
             let (program, args) = command
                 .split_first()
                 .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-            let _ = writeln!(out, "{}", Command::new(program, args).to_shell());
+            let _ = writeln!(out, "{}", printable(&Command::new(program, args).to_shell()));
         }
     }
     out

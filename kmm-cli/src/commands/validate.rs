@@ -1,10 +1,9 @@
 //! `kmm validate`.
 
-use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
+mod fix;
 
-use anyhow::Context;
+use std::collections::HashMap;
+
 use anyhow::Result;
 use anyhow::bail;
 use kmm_core::diag::Severity;
@@ -42,8 +41,7 @@ pub fn run(arguments: &Validate, printer: &Printer) -> Result<ExitStatus> {
     };
     let mut findings = examine(&files, &old, &cluster);
     if arguments.fix {
-        files = fix(&files, &findings, printer)?;
-        findings = examine(&files, &old, &cluster);
+        (files, findings) = fix::apply(files, findings, |files| examine(files, &old, &cluster), printer)?;
     }
     print(arguments, &files, &findings, printer)?;
     let worst = if arguments.strict {
@@ -118,57 +116,6 @@ type Identity<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
 
 fn identity<'a>(object: &Object<'a>) -> Identity<'a> {
     (object.kind, object.namespace, object.name)
-}
-
-/// Applies every fix that can be applied, file by file, says how many, and gives the files as they are then.
-fn fix(files: &[File], findings: &[Found], printer: &Printer) -> Result<Vec<File>> {
-    let mut after = Vec::new();
-    for (number, file) in files.iter().enumerate() {
-        let name = &file.source.name;
-        let mut editor = file.stream.editor(&file.source.text);
-        let mut applied = 0;
-        for found in findings.iter().filter(|found| found.located.source == number) {
-            let Some(fix) = &found.located.diagnostic.fix else {
-                continue;
-            };
-            match editor.add(found.document, &found.base, &fix.edits) {
-                Ok(()) => applied += 1,
-                Err(error) => {
-                    printer.notice(&format!(
-                        "{name}: {} is not fixed: {error}",
-                        found.located.diagnostic.code
-                    ));
-                }
-            }
-        }
-        let fixed = editor
-            .finish()
-            .with_context(|| format!("`{name}` is left as it was"))?;
-        if file.is_stdin() {
-            printer.bytes(fixed.as_bytes())?;
-        } else if applied > 0 {
-            replace(Path::new(name), &fixed)?;
-        }
-        let plural = if applied == 1 { "" } else { "es" };
-        printer.notice(&format!("{name}: {applied} fix{plural} applied"));
-        after.push(manifests::with_text(file, fixed));
-    }
-    Ok(after)
-}
-
-/// Writes a file beside the old one and puts it in its place, so that nobody sees half of it.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let target = fs::canonicalize(path).with_context(|| format!("could not find `{}`", path.display()))?;
-    let mut name = target.file_name().map(ToOwned::to_owned).unwrap_or_default();
-    name.push(format!(".kmm-{}", std::process::id()));
-    let beside = target.with_file_name(name);
-    let written = fs::write(&beside, text)
-        .and_then(|()| fs::set_permissions(&beside, fs::metadata(&target)?.permissions()))
-        .and_then(|()| fs::rename(&beside, &target));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written.with_context(|| format!("could not write `{}`", path.display()))
 }
 
 fn print(arguments: &Validate, files: &[File], findings: &[Found], printer: &Printer) -> Result<()> {

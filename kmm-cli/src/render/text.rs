@@ -34,7 +34,7 @@ pub fn finding(found: &Located, source: &Source) -> String {
     };
     let window = Window::around(&source.text, &found.span);
     let snippet = Snippet::source(window.text)
-        .path(source.name.as_str())
+        .path(printable(&source.name))
         .line_start(window.first_line)
         .annotation(AnnotationKind::Primary.span(window.span));
     let mut group = Group::with_title(level.primary_title(title).id(diagnostic.code)).element(snippet);
