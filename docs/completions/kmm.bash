@@ -392,7 +392,7 @@ _kmm() {
             return 0
             ;;
         kmm__subcmd__validate)
-            opts="-o -h --explain --output --fix --strict --old --kubernetes --color --help"
+            opts="-o -h --explain --output --fix --unsafe-fixes --strict --old --kubernetes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

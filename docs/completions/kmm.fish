@@ -48,6 +48,7 @@ complete -c kmm -n "__fish_kmm_using_subcommand validate" -l color -d 'When to u
 always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand validate" -l fix -d 'Apply the safe fixes to the files, keeping comments and layout, and report what is left'
+complete -c kmm -n "__fish_kmm_using_subcommand validate" -l unsafe-fixes -d 'With --fix, apply also what was most likely meant: misspelt names, regexps that match too much'
 complete -c kmm -n "__fish_kmm_using_subcommand validate" -l strict -d 'Take warnings for errors'
 complete -c kmm -n "__fish_kmm_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F

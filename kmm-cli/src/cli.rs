@@ -62,9 +62,12 @@ pub struct Validate {
     pub output: FindingsFormat,
     /// Apply the safe fixes to the files, keeping comments and layout, and report what is left.
     ///
-    /// Standard input is fixed to standard output.
+    /// A fix is safe when every kernel gets the same as before. Standard input is fixed to standard output.
     #[arg(long, conflicts_with = "output")]
     pub fix: bool,
+    /// With --fix, apply also what was most likely meant: misspelt names, regexps that match too much.
+    #[arg(long, requires = "fix")]
+    pub unsafe_fixes: bool,
     /// Take warnings for errors.
     #[arg(long)]
     pub strict: bool,

@@ -155,10 +155,11 @@ pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
     for (number, file) in files.iter().enumerate() {
         for object in file.stream.objects() {
             if object.kind == "Node" {
-                let node = serde_json::from_value(object.node.to_json());
-                loaded
-                    .nodes
-                    .push(node.with_context(|| format!("`{}`: a Node cannot be read", file.source.name))?);
+                let name = &file.source.name;
+                let node: NodeFacts = serde_json::from_value(object.node.to_json())
+                    .with_context(|| format!("`{name}`: a Node cannot be read"))?;
+                check_nodes(std::slice::from_ref(&node), name)?;
+                loaded.nodes.push(node);
                 continue;
             }
             let Ok(resource @ (Resource::Module | Resource::ManagedClusterModule)) =
@@ -248,14 +249,17 @@ pub fn read_nodes(path: &Path) -> Result<Vec<NodeFacts>> {
             source.name
         );
     }
+    check_nodes(&nodes, &source.name)?;
+    Ok(nodes)
+}
+
+/// Without a kernel version there is nothing to decide for a node.
+fn check_nodes(nodes: &[NodeFacts], file: &str) -> Result<()> {
     if let Some(node) = nodes.iter().find(|node| node.kernel_version.is_empty()) {
         let name = &node.name;
-        bail!(
-            "`{}`: `{name}` has no status.nodeInfo.kernelVersion: is it a Node of a cluster?",
-            source.name
-        );
+        bail!("`{file}`: `{name}` has no status.nodeInfo.kernelVersion: is it a Node of a cluster?");
     }
-    Ok(nodes)
+    Ok(())
 }
 
 /// Lists of nodes, or single ones, one after the other.

@@ -103,7 +103,7 @@ pub struct Diagnostic {
     pub related: Vec<Related>,
     /// What to change, in one line.
     pub help: Option<String>,
-    /// The change itself, where one is safe: it alters what the object means only as the help says.
+    /// The change itself, where one is known.
     pub fix: Option<Fix>,
 }
 
@@ -164,6 +164,17 @@ impl Diagnostic {
     pub fn with_fix(mut self, edits: impl IntoIterator<Item = Edit>) -> Self {
         self.fix = Some(Fix {
             edits: edits.into_iter().collect(),
+            safe: true,
+        });
+        self
+    }
+
+    /// This finding, with the change that was most likely meant, but that alters what the Module does.
+    #[must_use]
+    pub fn with_suggestion(mut self, edits: impl IntoIterator<Item = Edit>) -> Self {
+        self.fix = Some(Fix {
+            edits: edits.into_iter().collect(),
+            safe: false,
         });
         self
     }
@@ -184,6 +195,8 @@ impl fmt::Display for Diagnostic {
 pub struct Fix {
     /// The edits, none of which touches what another one does.
     pub edits: Vec<Edit>,
+    /// Whether every kernel gets the same as before: the same mapping, image and commands.
+    pub safe: bool,
 }
 
 /// One change of a document.

@@ -63,6 +63,8 @@
 //! | [`resolve`] | what a Module means for a kernel, why, and which kernels no mapping covers |
 //! | [`node`] | whether a node gets a Module, gate by gate, with the change that opens each |
 //! | [`modprobe`] | command lines as values, for the worker and for a driver container |
+//! | [`kmod`] | kernel objects (`.ko`): modinfo, symbols, signature, and whether a kernel loads them |
+//! | [`depmod`] | the index of a module tree, byte for byte as depmod writes it |
 //! | [`build`] | what a Dockerfile says, read without building it |
 //! | [`validate`] | the rules of the Go operator's webhooks, and lints |
 //! | [`diag`] | findings: code, severity, field path, message, help, fix |
@@ -77,7 +79,8 @@
 //!
 //! - `yaml` (default): [`document::read`] reads YAML, and every value has its place. Without it only JSON is read, and
 //!   nothing has a place.
-//! - `kmod` (default): declared for the reading of kernel objects; nothing depends on it yet.
+//! - `kmod` (default): [`kmod`] reads kernel objects, [`depmod`] makes the index of a module tree. Neither brings a crate;
+//!   decompressors stay with the caller.
 //!
 //! # Limits
 //!
@@ -95,7 +98,7 @@
 //! # What this crate does not do
 //!
 //! It does no I/O: no files, no network, no cluster, no processes, no clock, no environment. It runs no command that it
-//! returns, pulls and looks into no image, builds and signs nothing, and reads no kernel object. It has no Kubernetes client
+//! returns, pulls and looks into no image, builds and signs nothing. It has no Kubernetes client
 //! and no Kubernetes types: volumes, environment and resources stay JSON. It keeps no state between calls.
 
 pub mod api;

@@ -13,7 +13,16 @@ use crate::steps;
 const LINES: [(&[&str], i32); 3] = [
     (&["validate", "examples/kernel-mappings/module.yaml"], 0),
     (&["validate", "examples/broken/module.yaml"], 1),
-    (&["explain", "-f", "examples/kernel-mappings/module.yaml", "--nodes", "examples/nodes.json"], 1),
+    (
+        &[
+            "explain",
+            "-f",
+            "examples/kernel-mappings/module.yaml",
+            "--nodes",
+            "examples/nodes.json",
+        ],
+        1,
+    ),
 ];
 
 /// Builds `kmm` and runs it on the examples.
@@ -32,7 +41,10 @@ pub(crate) fn run() -> Result<()> {
             .status()
             .with_context(|| format!("could not start `{}`", kmm.display()))?;
         if status.code() != Some(expected) {
-            bail!("`kmm {}` ended with {status}, not {expected}", arguments.join(" "));
+            bail!(
+                "`kmm {}` ended with {status}, not {expected}",
+                arguments.join(" ")
+            );
         }
     }
     Ok(())

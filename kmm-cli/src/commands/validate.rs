@@ -41,7 +41,13 @@ pub fn run(arguments: &Validate, printer: &Printer) -> Result<ExitStatus> {
     };
     let mut findings = examine(&files, &old, &cluster);
     if arguments.fix {
-        (files, findings) = fix::apply(files, findings, |files| examine(files, &old, &cluster), printer)?;
+        (files, findings) = fix::apply(
+            files,
+            findings,
+            |files| examine(files, &old, &cluster),
+            arguments.unsafe_fixes,
+            printer,
+        )?;
     }
     print(arguments, &files, &findings, printer)?;
     let worst = if arguments.strict {

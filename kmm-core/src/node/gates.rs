@@ -34,9 +34,16 @@ pub(super) fn selector(compiled: &Compiled, node: &NodeFacts) -> Gate {
             Some(found) if found == value => continue,
             Some(found) => {
                 overwrite = " --overwrite";
-                wrong.push(format!("label `{key}` is `{found}` and has to be `{value}`"));
+                wrong.push(format!(
+                    "label `{key}` is {} and has to be {}",
+                    quoted(found),
+                    quoted(value)
+                ));
             }
-            None => wrong.push(format!("label `{key}` is missing and has to be `{value}`")),
+            None => wrong.push(format!(
+                "label `{key}` is missing and has to be {}",
+                quoted(value)
+            )),
         }
         change.push(' ');
         change.push_str(&shell(&format!("{key}={value}")));
@@ -49,6 +56,15 @@ pub(super) fn selector(compiled: &Compiled, node: &NodeFacts) -> Gate {
         Medium::Command,
         format!("kubectl label node {}{overwrite}{change}", shell(&node.name)),
     )
+}
+
+/// A label value in backticks; an empty one by name.
+fn quoted(value: &str) -> String {
+    if value.is_empty() {
+        "empty".to_owned()
+    } else {
+        format!("`{value}`")
+    }
 }
 
 /// Is every taint tolerated?

@@ -243,7 +243,8 @@ fn is_whole(value: &Value) -> bool {
 
 fn type_help(wanted: Option<Type>, value: &Value) -> Option<String> {
     match (wanted?, value) {
-        (Type::String, Value::Bool(_) | Value::Number(_)) => Some(format!("quote it: \"{value}\"")),
+        // The value as it was written may be another: 5.10 is the number 5.1.
+        (Type::String, Value::Bool(_) | Value::Number(_)) => Some("put quotes round it".to_owned()),
         (Type::Boolean, Value::String(text)) if text == "true" || text == "false" => {
             Some(format!("write {text} without quotes"))
         }

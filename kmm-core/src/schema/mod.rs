@@ -185,14 +185,12 @@ fn unknown_field(schemas: &Schemas, root: &Schema, node: &Node, path: &FieldPath
         similar::Closest::One(field) if taken(field) => found.with_help(format!(
             "remove it: it is dropped, and `{field}` is there already"
         )),
-        similar::Closest::One(field) => {
-            found
-                .with_help(format!("did you mean `{field}`?"))
-                .with_fix([Edit::RenameKey {
-                    path: path.clone(),
-                    key: field.to_owned(),
-                }])
-        }
+        similar::Closest::One(field) => found
+            .with_help(format!("did you mean `{field}`?"))
+            .with_suggestion([Edit::RenameKey {
+                path: path.clone(),
+                key: field.to_owned(),
+            }]),
         similar::Closest::Many(fields) => {
             let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
             found.with_help(format!("did you mean {}?", fields.join(" or ")))

@@ -5,6 +5,7 @@ use crate::build::Dockerfile;
 use crate::document::Node;
 use crate::path::FieldPath;
 use crate::pattern::Pattern;
+use crate::pattern::PatternError;
 
 use super::Kind;
 
@@ -13,7 +14,7 @@ use super::Kind;
 /// Without them ([`Facts::none`]) rules that need them find nothing.
 #[derive(Debug)]
 pub struct Facts {
-    patterns: Vec<Option<Pattern>>,
+    patterns: Vec<Option<Result<Pattern, PatternError>>>,
     dockerfile: Option<(FieldPath, Dockerfile)>,
 }
 
@@ -31,7 +32,7 @@ impl Facts {
     pub fn of(kind: Kind, node: &Node, module: Option<&Module>) -> Self {
         let loader = module.and_then(|module| module.spec.module_loader.as_ref());
         let mappings = loader.map_or(&[][..], |loader| &loader.container.kernel_mappings);
-        let compile = |regexp: &str| Pattern::parse(regexp).ok().filter(|_| !regexp.is_empty());
+        let compile = |regexp: &str| (!regexp.is_empty()).then(|| Pattern::parse(regexp));
         let dockerfile = match kind {
             Kind::ConfigMap => dockerfile_of(node),
             Kind::Module | Kind::ManagedClusterModule | Kind::PreflightValidation => None,
@@ -42,9 +43,14 @@ impl Facts {
         }
     }
 
-    /// The regexp of the mapping at `index`; `None` where there is none, or one that Go refuses.
+    /// The regexp of the mapping at `index`; `None` where there is none, or one that is refused.
     pub fn pattern(&self, index: usize) -> Option<&Pattern> {
-        self.patterns.get(index)?.as_ref()
+        self.patterns.get(index)?.as_ref()?.as_ref().ok()
+    }
+
+    /// Why the regexp of the mapping at `index` is refused.
+    pub fn pattern_error(&self, index: usize) -> Option<&PatternError> {
+        self.patterns.get(index)?.as_ref()?.as_ref().err()
     }
 
     /// The Dockerfile that a ConfigMap holds, also where it stands in a place that the operator does not look at.

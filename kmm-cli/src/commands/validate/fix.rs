@@ -24,6 +24,7 @@ pub fn apply(
     mut files: Vec<File>,
     mut findings: Vec<Found>,
     examine: impl Fn(&[File]) -> Vec<Found>,
+    unsafe_fixes: bool,
     printer: &Printer,
 ) -> Result<(Vec<File>, Vec<Found>)> {
     let mut applied = vec![0; files.len()];
@@ -33,6 +34,9 @@ pub fn apply(
         let mut changed = false;
         for (number, file) in files.iter_mut().enumerate() {
             let here = findings.iter().filter(|found| found.located.source == number);
+            let here = here.filter(|found| {
+                unsafe_fixes || found.located.diagnostic.fix.as_ref().is_some_and(|fix| fix.safe)
+            });
             let round = Round::of(file, here);
             refused.extend(round.refused);
             if round.applied > 0 {

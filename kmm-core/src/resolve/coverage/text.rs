@@ -6,6 +6,10 @@ use super::Coverage;
 use super::KernelCoverage;
 use super::MappingCoverage;
 use super::ModuleCoverage;
+use crate::resolve::ResolveError;
+
+/// Nodes without a mapping that are named.
+const MOST_NAMES: usize = 5;
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,7 +24,7 @@ impl fmt::Display for Coverage {
 }
 
 impl fmt::Display for ModuleCoverage {
-    /// A summary, the kernels that get nothing, and the mappings that are not used.
+    /// A summary, every kernel with its mapping, and the mappings that are not used.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}: ", self.module.namespace, self.module.name)?;
         if !self.loads {
@@ -28,7 +32,7 @@ impl fmt::Display for ModuleCoverage {
         }
         let covered = self.kernels.len() - self.uncovered().count();
         write!(f, "{covered} of {} kernels covered", self.kernels.len())?;
-        for kernel in self.uncovered() {
+        for kernel in &self.kernels {
             write!(f, "\n{kernel}")?;
         }
         for mapping in self.unused() {
@@ -41,10 +45,23 @@ impl fmt::Display for ModuleCoverage {
 impl fmt::Display for KernelCoverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "kernel {}", self.kernel)?;
-        if self.nodes > 0 {
-            write!(f, " ({} nodes)", self.nodes)?;
+        match self.nodes {
+            0 => {}
+            1 => f.write_str(" (1 node)")?,
+            nodes => write!(f, " ({nodes} nodes)")?,
         }
         match (&self.error, self.mapping) {
+            (Some(ResolveError::NoMapping { .. }), _) => {
+                f.write_str(": no mapping takes it")?;
+                let named = self.node_names.iter().take(MOST_NAMES);
+                for (index, name) in named.enumerate() {
+                    write!(f, "{}{name}", if index == 0 { ": " } else { ", " })?;
+                }
+                match self.node_names.len().saturating_sub(MOST_NAMES) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
             (Some(error), _) => write!(f, ": {error}"),
             (None, Some(mapping)) => write!(f, ": kernelMappings[{mapping}]"),
             (None, None) => Ok(()),
@@ -62,7 +79,8 @@ impl fmt::Display for MappingCoverage {
             write!(f, ", regexp `{regexp}`")?;
         }
         if self.kernels > 0 {
-            write!(f, ": wins {} kernels", self.kernels)
+            let plural = if self.kernels == 1 { "" } else { "s" };
+            write!(f, ": wins {} kernel{plural}", self.kernels)
         } else {
             write!(f, ": {}", self.reach)
         }

@@ -61,6 +61,7 @@ pub(super) fn find(subject: &Subject<'_>, denials: &mut Denials) {
                     path: path.field("operator"),
                     value: (*near).to_owned(),
                 }],
+                safe: true,
             });
         }
     }

@@ -71,7 +71,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let finding = finding
             .as_severity(Severity::Warning)
             .with_help(format!("write `{right}`"));
-        findings.push(finding.with_fix(fix(&right)));
+        findings.push(finding.with_suggestion(fix(&right)));
     } else if name.ends_with('/') {
         let right = name.trim_end_matches('/');
         let finding = RULE.finding(
@@ -86,6 +86,6 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let finding = finding
             .as_severity(severity)
             .with_help(format!("write `{right}`"));
-        findings.push(finding.with_fix(fix(right)));
+        findings.push(finding.with_suggestion(fix(right)));
     }
 }

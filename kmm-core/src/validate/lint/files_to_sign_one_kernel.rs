@@ -58,7 +58,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             findings.push(
                 finding
                     .with_help("write `${KERNEL_FULL_VERSION}` instead")
-                    .with_fix([edit]),
+                    .with_suggestion([edit]),
             );
         }
     }

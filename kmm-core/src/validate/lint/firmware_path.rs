@@ -61,7 +61,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         )
         .as_severity(Severity::Warning)
         .with_help(format!("write `{right}`"))
-        .with_fix([Edit::SetString { path, value: right }])
+        .with_suggestion([Edit::SetString { path, value: right }])
     } else {
         return;
     };

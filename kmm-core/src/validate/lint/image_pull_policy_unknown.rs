@@ -54,7 +54,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         findings.push(match meant {
             Some(known) => finding
                 .with_help(format!("write `{known}`"))
-                .with_fix([Edit::SetString {
+                .with_suggestion([Edit::SetString {
                     path,
                     value: known.to_owned(),
                 }]),

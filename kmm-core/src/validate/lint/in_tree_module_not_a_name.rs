@@ -50,12 +50,14 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 format!("`{name}` {fault}: it is skipped without a word"),
             );
             findings.push(match names::mended(name) {
-                Some(mended) => finding
-                    .with_help(format!("write `{mended}`"))
-                    .with_fix([Edit::SetString {
-                        path,
-                        value: mended.to_owned(),
-                    }]),
+                Some(mended) => {
+                    finding
+                        .with_help(format!("write `{mended}`"))
+                        .with_suggestion([Edit::SetString {
+                            path,
+                            value: mended.to_owned(),
+                        }])
+                }
                 None => finding.with_help("write the name of one module, spelt like its file"),
             });
         }

@@ -65,7 +65,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             };
             RULE.finding(path.clone(), why)
                 .with_help(format!("write `{stripped}`"))
-                .with_fix([Edit::SetString {
+                .with_suggestion([Edit::SetString {
                     path,
                     value: stripped.to_owned(),
                 }])

@@ -45,7 +45,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let finding = RULE.finding(path.clone(), message).with_help("remove it");
         // With fewer than two entries the list is refused.
         findings.push(if order.len() > 2 {
-            finding.with_fix([Edit::Remove { path }])
+            finding.with_suggestion([Edit::Remove { path }])
         } else {
             finding
         });

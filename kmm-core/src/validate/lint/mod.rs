@@ -44,6 +44,7 @@ mod reference;
 mod reference_without_name;
 mod regexp_never_matches;
 mod regexp_not_anchored;
+mod regexp_too_large;
 mod regexp_unescaped_dot;
 mod regexps;
 mod registry_insecure;
@@ -70,7 +71,7 @@ use super::Rule;
 use super::Subject;
 
 /// Lints of Modules, by code.
-pub(super) static MODULE: [Rule; 51] = [
+pub(super) static MODULE: [Rule; 52] = [
     literal_never_matches::RULE,
     regexp_never_matches::RULE,
     mapping_shadowed::RULE,
@@ -78,6 +79,7 @@ pub(super) static MODULE: [Rule; 51] = [
     regexp_not_anchored::RULE,
     image_same_for_every_kernel::RULE,
     kernels_share_build_name::RULE,
+    regexp_too_large::RULE,
     image_without_tag::RULE,
     image_latest::RULE,
     image_not_a_reference::RULE,

@@ -68,7 +68,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 .with_help("write one word in each entry");
             let safe = !quotes && !words.is_empty();
             findings.push(if safe {
-                finding.with_fix([Edit::SetStrings { path, values: words }])
+                finding.with_suggestion([Edit::SetStrings { path, values: words }])
             } else {
                 finding
             });

@@ -57,7 +57,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                     value: mended.to_owned(),
                 });
             }
-            finding.with_help(format!("write `{mended}`")).with_fix(edits)
+            finding
+                .with_help(format!("write `{mended}`"))
+                .with_suggestion(edits)
         }
         None => finding.with_help("write the name of one module, as `lsmod` shows it"),
     });

@@ -64,7 +64,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                     .finding(path.clone(), "this parameter has blanks at its ends")
                     .as_severity(Severity::Warning)
                     .with_help("remove the blanks")
-                    .with_fix([Edit::SetString {
+                    .with_suggestion([Edit::SetString {
                         path,
                         value: (*word).to_owned(),
                     }]),
@@ -80,7 +80,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                         "blanks round the `=` make several parameters of this one",
                     )
                     .with_help(format!("write `{joined}`"))
-                    .with_fix([Edit::SetString { path, value: joined }])
+                    .with_suggestion([Edit::SetString { path, value: joined }])
                 } else if let Some(fault) = several.iter().find_map(|word| fault(word)) {
                     RULE.finding(path, fault)
                         .with_help("write one `key` or `key=value` in each entry")
@@ -98,7 +98,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                         let quoted = format!("{key}=\"{value}\"");
                         finding
                             .with_help(format!("write `{quoted}`, or one parameter in each entry"))
-                            .with_fix([Edit::SetString { path, value: quoted }])
+                            .with_suggestion([Edit::SetString { path, value: quoted }])
                     }
                 } else {
                     let values = modprobe.parameters.iter().enumerate();
@@ -116,7 +116,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                     )
                     .as_severity(Severity::Warning)
                     .with_help("write each in an entry of its own")
-                    .with_fix([edit])
+                    .with_suggestion([edit])
                 }
             }
         };

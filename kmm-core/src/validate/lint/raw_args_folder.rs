@@ -49,7 +49,11 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                     value,
                 };
                 let finding = RULE.finding(path.index(index), message);
-                findings.push(finding.with_help(format!("write `{right}`")).with_fix([edit]));
+                findings.push(
+                    finding
+                        .with_help(format!("write `{right}`"))
+                        .with_suggestion([edit]),
+                );
             }
             Some(_) => {}
             None if list.is_empty() || action == "unload" || list.iter().any(|word| word.contains(' ')) => {}

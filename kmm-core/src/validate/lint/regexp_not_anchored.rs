@@ -56,7 +56,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             } else {
                 finding
                     .with_help(format!("write `^{source}`"))
-                    .with_fix(insert(0, "^"))
+                    .with_suggestion(insert(0, "^"))
             });
         }
         let ends = regexps::version(source).filter(|version| version.end == source.len());
@@ -70,7 +70,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
             let finding = RULE
                 .finding(path, message)
                 .with_help(format!("write `{source}\\.`"));
-            findings.push(finding.with_fix(insert(source.len(), "\\.")));
+            findings.push(finding.with_suggestion(insert(source.len(), "\\.")));
         }
     }
 }

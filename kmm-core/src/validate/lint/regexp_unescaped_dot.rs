@@ -87,7 +87,13 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 RULE.finding(path.clone(), message).as_severity(Severity::Note)
             }
         };
-        let finding = finding.at(Part::Within(first.clone()));
-        findings.push(finding.with_help(format!("write `{strict}`")).with_fix(edits));
+        let finding = finding
+            .at(Part::Within(first.clone()))
+            .with_help(format!("write `{strict}`"));
+        findings.push(if real.is_some() {
+            finding.with_suggestion(edits)
+        } else {
+            finding.with_fix(edits)
+        });
     }
 }

@@ -79,12 +79,12 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 let range = found.span.start..found.span.start + name.len();
                 finding
                     .with_help(format!("put braces round the name: `${braced}`"))
-                    .with_fix(replace(range, braced))
+                    .with_suggestion(replace(range, braced))
             } else if let Some(name) = spelling::closest(found.name, known()) {
                 let help = format!("write `{name}`");
                 finding
                     .with_help(help)
-                    .with_fix(replace(found.span.clone(), name.to_owned()))
+                    .with_suggestion(replace(found.span.clone(), name.to_owned()))
             } else {
                 let names = known().collect::<Vec<_>>().join("`, `");
                 finding.with_help(format!("use one of `{names}`; a dollar sign is written `$$`"))

@@ -60,7 +60,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                         range: found.piece.clone(),
                         text: value.to_owned(),
                     };
-                    finding.with_help(format!("write `{value}`")).with_fix([edit])
+                    finding
+                        .with_help(format!("write `{value}`"))
+                        .with_suggestion([edit])
                 }
                 Some(_) | None => finding.with_help("write the name out"),
             });
