@@ -1,6 +1,6 @@
 //! The wire types: the JSON that Go writes, the schema's fields and no others, nothing lost on the way.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

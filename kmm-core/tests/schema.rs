@@ -1,6 +1,6 @@
 //! The schemas against recorded answers of Kubernetes' own validator, and against the wire types.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use kmm_core::document::Node;
 use kmm_core::path::FieldPath;

@@ -33,7 +33,7 @@ pub struct ObjectName {
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || is_bidirectional_control(c) {
+        if c.is_control() || is_line_or_bidirectional_control(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -42,8 +42,8 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-fn is_bidirectional_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+fn is_line_or_bidirectional_control(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -167,6 +167,8 @@ impl Editor<'_> {
         let document = document.and_then(|document| self.stream.documents.get(document));
         let node = document.and_then(|document| document.root.at(path));
         match node.and_then(|node| self.text.get(node.span.clone())) {
+            // An alias is no scalar of its own: its anchor is what has to be quoted.
+            Some(text) if text.starts_with('*') => edit,
             Some(text) => Edit::SetString {
                 path: path.clone(),
                 value: text.to_owned(),

@@ -80,12 +80,10 @@ pub(crate) fn json_float(value: f64) -> Option<Number> {
     let negative_zero = value == 0.0 && value.is_sign_negative();
     if value.fract() == 0.0 && value.abs() < BELOW_I64 && !negative_zero {
         // In range: checked above.
-        #[allow(clippy::cast_possible_truncation)]
         return Some(Number::from(value as i64));
     }
     if value.fract() == 0.0 && (BELOW_I64..2.0 * BELOW_I64).contains(&value) {
         // In range and positive: checked above.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         return Some(Number::from(value as u64));
     }
     Number::from_f64(value)
@@ -197,7 +195,6 @@ fn is_signed_radix(text: &str, radix: u32) -> bool {
 #[cfg(feature = "yaml")]
 fn float_key(value: f64) -> String {
     // Narrowed on purpose: that is how the clients write keys.
-    #[allow(clippy::cast_possible_truncation)]
     let narrow = value as f32;
     if narrow.is_nan() {
         return ".nan".to_owned();

@@ -30,7 +30,6 @@ pub(super) fn normalise_numbers(value: &mut Value) {
             let float = number.as_f64().unwrap_or_default();
             // Both bounds are exact floats, so the cast loses nothing.
             if float.fract() == 0.0 && (-9.2e18..=9.2e18).contains(&float) {
-                #[allow(clippy::cast_possible_truncation)]
                 let integer = float as i64;
                 *number = integer.into();
             } else if let Some(float) = serde_json::Number::from_f64(float) {

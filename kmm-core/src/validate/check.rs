@@ -105,10 +105,16 @@ pub fn check_with(subject: &Subject<'_>, rules: &[Rule]) -> Vec<Diagnostic> {
     in_order(subject.node, merged(findings.into_vec()))
 }
 
+/// Findings of one object, of admission and of lints each; what is found after that is left out. An object with more of
+/// them is hostile, or made by a program.
+const MOST_FINDINGS: usize = 1_000;
+
 /// Takes lints away that say what a finding of the schema or of admission says already, and what is said twice; what stays
 /// takes the lint's help and fix.
 pub fn merged(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let (mut kept, lints): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.admission);
+    kept.truncate(MOST_FINDINGS);
+    let lints = lints.into_iter().take(MOST_FINDINGS);
     for lint in lints {
         let same = kept
             .iter()

@@ -99,10 +99,11 @@ fn only_nodes_that_are_targeted_count() {
     );
     assert_eq!(coverage.modules[0].targeted_nodes, 2);
     assert_eq!(
-        coverage.to_string().lines().collect::<Vec<_>>()[..2],
+        coverage.to_string().lines().collect::<Vec<_>>()[..3],
         [
             "ns/drv: 1 of 2 kernels covered",
-            "kernel 6.1.0 (1 nodes): failed to find mapping for kernel 6.1.0: kernel mapping not found",
+            "kernel 5.14.0 (1 node): kernelMappings[0]",
+            "kernel 6.1.0 (1 node): no mapping takes it: b",
         ]
     );
 }

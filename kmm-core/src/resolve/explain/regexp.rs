@@ -83,12 +83,22 @@ impl fmt::Display for RegexpMiss {
         match self {
             Self::MatchesNothing { reason, .. } => write!(f, "it matches nothing: {reason}"),
             Self::Stopped {
+                fits,
                 text,
                 expected,
                 found,
                 stuck,
                 ..
             } => {
+                if let (Some(StuckPart { at, written, .. }), None) = (stuck, found)
+                    && let Some(rest) = text.get(at.saturating_sub(fits.0)..).filter(|_| *at >= fits.0)
+                {
+                    // The whole kernel could go on, as behind `.+`: where it went wrong says more.
+                    return write!(
+                        f,
+                        "at byte {at} it asks for `{written}`, and the kernel goes on with `{rest}`"
+                    );
+                }
                 if text.is_empty() {
                     write!(f, "no part of the kernel fits; {expected} could come first")?;
                 } else {

@@ -1,5 +1,7 @@
 //! KMM1042: a module parameter that is set twice.
 
+use std::collections::HashSet;
+
 use crate::diag::Severity;
 use crate::validate::Findings;
 use crate::validate::Rule;
@@ -37,8 +39,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         .iter()
         .map(|parameter| key(parameter))
         .collect();
+    let mut seen = HashSet::new();
     for (index, name) in keys.iter().enumerate() {
-        if !name.is_empty() && keys[..index].contains(name) {
+        if !name.is_empty() && !seen.insert(name) {
             let path = subject.container("modprobe.parameters").index(index);
             let finding = RULE.finding(
                 path,

@@ -6,6 +6,7 @@ use crate::pattern::Covered;
 use crate::pattern::Matcher;
 use crate::pattern::Nothing;
 use crate::pattern::Pattern;
+use crate::pattern::Witness;
 use crate::pattern::covers;
 
 /// How distributions go on after `X.Y.Z`.
@@ -117,9 +118,20 @@ pub(super) fn shadowed_by(later: &Pattern, before: &[(usize, Matcher<'_>)]) -> V
     if before.is_empty() || few().any(missed) || matches_no_kernel(later).is_some() {
         return Vec::new();
     }
+    // Whatever takes all kernels takes this one: so few are asked about.
+    let Witness::Some(witness) = later.witness() else {
+        return Vec::new();
+    };
+    let mut candidates = before
+        .iter()
+        .filter(|(_, matcher)| matcher.is_match(&witness))
+        .peekable();
+    if candidates.peek().is_none() {
+        return Vec::new();
+    }
     let later = Matcher::Pattern(later);
     let taken = |matchers: &[Matcher<'_>]| covers(matchers, later) == Covered::Yes;
-    if let Some((index, _)) = before.iter().find(|(_, matcher)| taken(&[*matcher])) {
+    if let Some((index, _)) = candidates.find(|(_, matcher)| taken(&[*matcher])) {
         return vec![*index];
     }
     let all: Vec<Matcher<'_>> = before.iter().map(|(_, matcher)| *matcher).collect();
