@@ -203,3 +203,13 @@ fn permissions_and_links_stay() {
     assert!(fs::read_to_string(&file).unwrap().contains("\n---\n"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
+
+#[test]
+fn an_alias_is_not_quoted_as_text() {
+    let manifest = "apiVersion: kmm.sigs.x-k8s.io/v1beta1\nkind: Module\nmetadata: {name: a, namespace: b}\n\
+        spec:\n  selector: {x: &t true, z: *t}\n";
+    let output = kmm_with_input(&["validate", "--fix", "-"], manifest.as_bytes());
+    // Quoting the anchor would change what the alias stands for as well, so nothing is changed, and it is said.
+    assert_eq!(stdout(&output), manifest);
+    assert!(stderr(&output).contains("is not fixed"), "{}", stderr(&output));
+}
