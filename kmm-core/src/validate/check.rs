@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::diag::Diagnostic;
+use crate::diag::Severity;
 use crate::document::Node;
 use crate::document::Value;
 use crate::path::FieldPath;
@@ -126,6 +127,13 @@ pub fn merged(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
             kept.push(lint);
         }
     }
+    // A mapping that matches nothing is of no use wherever it stands.
+    let never: Vec<FieldPath> = kept
+        .iter()
+        .filter(|found| matches!(found.code, "KMM1001" | "KMM1002") && found.severity == Severity::Error)
+        .map(|found| found.path.clone())
+        .collect();
+    kept.retain(|found| found.code != "KMM1003" || !never.contains(&found.path));
     kept
 }
 
@@ -180,4 +188,21 @@ fn place(root: &Node, path: &FieldPath) -> Vec<usize> {
         .map(step)
         .map(|index| index.unwrap_or(usize::MAX))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapping_that_matches_nothing_is_not_called_shadowed_too() {
+        let at = |code, index| {
+            let path = FieldPath::of("spec.moduleLoader.container.kernelMappings")
+                .index(index)
+                .field("literal");
+            Diagnostic::new(code, Severity::Error, path, "x")
+        };
+        let found = merged(vec![at("KMM1001", 1), at("KMM1003", 1), at("KMM1003", 2)]);
+        assert_eq!(found, [at("KMM1001", 1), at("KMM1003", 2)]);
+    }
 }
