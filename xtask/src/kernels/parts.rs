@@ -150,6 +150,7 @@ fn kernel(folder: &Path, metapackage: &str, architecture: Option<&str>) -> Resul
                     .is_some_and(|name| name.to_string_lossy().starts_with(&starts))
             });
             let deb = deb.with_context(|| format!("apt-get downloaded no `{package}`"))?;
+            fs::create_dir_all(&base).with_context(|| format!("could not make `{}`", base.display()))?;
             run(
                 "dpkg",
                 &["-x", &deb.to_string_lossy(), &base.to_string_lossy()],
