@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["demo"] => demo::run(),
+        ["demo"] => demo::run(demo::Output::Shown),
         ["test"] => test::run(),
         ["differential", rest @ ..] => differential::command(rest),
         ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),

@@ -262,6 +262,15 @@ mod tests {
     }
 
     #[test]
+    fn json_numbers_keep_their_last_bit() {
+        for text in ["8.1e51", "1.51e52"] {
+            let node: Node = serde_json::from_str(text).unwrap();
+            let exact: f64 = text.parse().unwrap();
+            assert_eq!(node.to_json().as_f64(), Some(exact), "{text}");
+        }
+    }
+
+    #[test]
     fn at_follows_fields_and_places() {
         let node: Node = serde_json::from_str(r#"{"spec":{"list":["x",{"k":"v"}]}}"#).unwrap();
         assert_eq!(
