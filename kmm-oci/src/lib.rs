@@ -21,6 +21,7 @@ pub mod locator;
 pub mod manifest;
 pub mod reference;
 pub mod source;
+pub mod tar;
 
 pub use digest::Digest;
 pub use locator::Reference;
