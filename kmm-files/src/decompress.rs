@@ -76,24 +76,27 @@ impl Decompressors {
 
 fn bounded(reader: impl Read, limit: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
     let most = (limit as u64).saturating_add(1);
-    reader.take(most).read_to_end(out).map_err(damaged)?;
+    reader
+        .take(most)
+        .read_to_end(out)
+        .map_err(|error| damaged(&error))?;
     Ok(())
 }
 
 fn xz(bytes: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
-    let mut stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED).map_err(damaged)?;
+    let mut stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED).map_err(|error| damaged(&error))?;
     loop {
         if out.len() == out.capacity() {
             // As much again, one byte more than allowed at the most.
             let more = out.len().max(bytes.len().saturating_mul(3)).max(4096);
             let more = more.min(limit.saturating_add(1).saturating_sub(out.len()));
-            out.try_reserve_exact(more).map_err(damaged)?;
+            out.try_reserve_exact(more).map_err(|error| damaged(&error))?;
         }
         let (read, written) = (stream.total_in(), out.len());
         let rest = usize::try_from(read).ok().and_then(|read| bytes.get(read..));
         let status = stream
             .process_vec(rest.unwrap_or_default(), out, Action::Finish)
-            .map_err(damaged)?;
+            .map_err(|error| damaged(&error))?;
         if status == Status::StreamEnd || out.len() > limit {
             return Ok(());
         }
@@ -115,11 +118,11 @@ fn zstd(bytes: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), DecompressE
         return Ok(());
     }
     out.clear();
-    let decoder = zstd::Decoder::with_buffer(bytes).map_err(damaged)?;
+    let decoder = zstd::Decoder::with_buffer(bytes).map_err(|error| damaged(&error))?;
     bounded(decoder, limit, out)
 }
 
-fn damaged(reason: impl ToString) -> DecompressError {
+fn damaged<E: ToString + ?Sized>(reason: &E) -> DecompressError {
     DecompressError::Damaged {
         reason: reason.to_string(),
     }

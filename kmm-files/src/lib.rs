@@ -1,6 +1,10 @@
 //! Kernel objects and module trees on disk, for the engine in `kmm-core`.
 //!
 //! - [`Decompressors`] unpacks gzip, xz and zstd, within limits.
+//! - [`ObjectReader`] reads one kernel object after the other into the same memory; [`in_parallel`] does so with all
+//!   processors.
+//! - [`FolderTree`] is `lib/modules/VERSION` on disk, [`depmod_configuration`] what `depmod.d` says of it, and
+//!   [`write_index`] puts the files of an index there.
 //!
 //! # What this crate does not do
 //!
@@ -16,6 +20,17 @@
 //! assert!(error.to_string().starts_with("could not unpack gzip data: "));
 //! ```
 
+mod configuration;
 mod decompress;
+mod object;
+mod parallel;
+mod tree;
+mod write;
 
+pub use configuration::depmod_configuration;
 pub use decompress::Decompressors;
+pub use object::ObjectError;
+pub use object::ObjectReader;
+pub use parallel::in_parallel;
+pub use tree::FolderTree;
+pub use write::write_index;

@@ -123,6 +123,36 @@ pub enum DepmodError {
     },
 }
 
+/// Why a file of an index cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// The file is larger than any index.
+    #[error("it has {size} bytes, {limit} are the most that are read")]
+    TooLarge {
+        /// How many bytes it has.
+        size: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// A line of a text file is none of its kind.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// The number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A binary file is damaged, or none of its kind.
+    #[error("at byte {offset}: {reason}")]
+    Binary {
+        /// Where the fault is.
+        offset: usize,
+        /// What is wrong there.
+        reason: &'static str,
+    },
+}
+
 fn shown(cycles: &[Vec<String>]) -> String {
     cycles
         .iter()

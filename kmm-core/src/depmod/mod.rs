@@ -7,6 +7,8 @@
 //! - Modules that need each other are one: then there is no index at all.
 //! - `modules.builtin.bin` is empty, not even an empty index, where there is no `modules.builtin`.
 //!
+//! [`Dependencies`] and [`BinaryIndex`] read what is there already, from whomever it comes.
+//!
 //! # What this module does not do
 //!
 //! It reads and writes no files: a [`ModuleTree`] gives it the names and [`ModuleFacts`], and it gives back bytes.
@@ -26,8 +28,10 @@
 //! # Ok::<(), kmm_core::depmod::DepmodError>(())
 //! ```
 
+mod binary;
 mod builtin;
 mod config;
+mod dependencies;
 mod ere;
 mod facts;
 mod files;
@@ -40,10 +44,15 @@ mod select;
 mod tree;
 mod trie;
 
+pub use binary::BinaryIndex;
+pub use binary::IndexValue;
 pub use config::Config;
+pub use dependencies::Dependencies;
+pub use dependencies::DependencyLine;
 pub use facts::ModuleFacts;
 pub use finding::DepmodError;
 pub use finding::Finding;
+pub use finding::IndexError;
 pub use index::Index;
 pub use index::IndexFile;
 pub use kernel_symbols::KernelSymbols;

@@ -7,12 +7,14 @@ use std::ops::Range;
 
 use crate::depmod::DepmodError;
 
-const MAGIC: u32 = 0xb007_f457;
-const VERSION: u32 = 0x0002_0001;
-const PREFIX: u32 = 0x8000_0000;
-const VALUES: u32 = 0x4000_0000;
-const CHILDREN: u32 = 0x2000_0000;
-const LARGEST: usize = 0x0fff_ffff;
+pub(crate) const MAGIC: u32 = 0xb007_f457;
+pub(crate) const VERSION: u32 = 0x0002_0001;
+pub(crate) const PREFIX: u32 = 0x8000_0000;
+pub(crate) const VALUES: u32 = 0x4000_0000;
+pub(crate) const CHILDREN: u32 = 0x2000_0000;
+/// The bits of an offset that say where; the others say what.
+pub(crate) const OFFSET: u32 = 0x0fff_ffff;
+const LARGEST: usize = OFFSET as usize;
 
 /// Keys with values, from which the index is made.
 #[derive(Debug, Default)]

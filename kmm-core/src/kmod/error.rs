@@ -17,6 +17,12 @@ pub enum KmodError {
         /// The first bytes, as hexadecimal digits; empty for an empty file.
         start: String,
     },
+    /// The file could not be read; only those who read files say so.
+    #[error("{reason}")]
+    Unreadable {
+        /// What the system says.
+        reason: String,
+    },
     /// The file is compressed and could not be unpacked.
     #[error("could not unpack {compression} data: {cause}")]
     Packed {

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
+use kmm_core::depmod::BinaryIndex;
 use kmm_core::depmod::Config;
+use kmm_core::depmod::Dependencies;
 use kmm_core::depmod::DepmodError;
 use kmm_core::depmod::Finding;
 use kmm_core::depmod::Index;
@@ -232,5 +234,57 @@ proptest! {
         let found = lookup::entries(&files(&tree, &Config::default())["modules.alias.bin"]);
         let found: BTreeMap<Vec<u8>, usize> = found.into_iter().map(|(key, values)| (key, values.len())).collect();
         prop_assert_eq!(found, expected);
+    }
+}
+
+/// What the reader says of a written index is what the naive one beside it says, and what was put in.
+#[test]
+fn what_was_written_is_read_back() {
+    let mut tree = MemoryTree::default();
+    for number in 0..200 {
+        let name = format!("m{}", number * number % 997);
+        let alias = format!("alias=pci:v{number}d*");
+        let needed = format!("s{}", number / 2);
+        let facts = module(&[&format!("s{number}")], &[&needed], &[&alias, "alias=all"]);
+        tree.add(
+            &format!("kernel/{name}.ko"),
+            Ok(if number < 2 {
+                module(&["s0"], &[], &[])
+            } else {
+                facts
+            }),
+        );
+    }
+    let files = files(&tree, &Config::default());
+    for (name, bytes) in files
+        .iter()
+        .filter(|(name, bytes)| name.ends_with(".bin") && !bytes.is_empty())
+    {
+        let index = BinaryIndex::parse(bytes).unwrap();
+        let mut walked = BTreeMap::new();
+        index
+            .walk(|key, values| {
+                let values = values.iter().map(|value| (value.priority, value.value.to_vec()));
+                let values: Vec<_> = values.collect();
+                let found = index.lookup(key).unwrap();
+                let found: Vec<_> = found
+                    .iter()
+                    .map(|value| (value.priority, value.value.to_vec()))
+                    .collect();
+                assert_eq!(found, values);
+                walked.insert(key.to_vec(), values);
+            })
+            .unwrap();
+        assert_eq!(walked, lookup::entries(bytes), "{name}");
+    }
+    let text = Dependencies::parse(&files["modules.dep"]).unwrap();
+    let binary = BinaryIndex::parse(&files["modules.dep.bin"]).unwrap();
+    assert!(text.modules().len() > 100);
+    for module in text.modules() {
+        assert_eq!(
+            binary.dependencies(&module.name()).unwrap().as_ref(),
+            Some(module)
+        );
+        assert_eq!(text.of(&module.name()), Some(module));
     }
 }

@@ -1,0 +1,180 @@
+//! A module tree on disk.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use kmm_core::depmod::Config;
+use kmm_core::depmod::ModuleFacts;
+use kmm_core::depmod::ModuleTree;
+use kmm_core::kmod::KmodError;
+use kmm_core::kmod::PlainOnly;
+
+use crate::ObjectError;
+use crate::in_parallel;
+
+/// More files than any tree has; links can make a small one endless.
+const MOST_FILES: usize = 1 << 20;
+
+/// `lib/modules/VERSION` on disk, listed once when it is opened.
+///
+/// Folders are listed in the order in which the file system gives their entries, as `depmod` does: which of two
+/// modules of one name counts may depend on it. Links to files and folders are followed, but not back into a folder
+/// that is being listed.
+#[derive(Clone, Debug)]
+pub struct FolderTree {
+    root: PathBuf,
+    files: Vec<String>,
+    /// What could not be listed, with the reason; the rest is there.
+    pub complaints: Vec<String>,
+}
+
+impl FolderTree {
+    /// Lists the folder, and the external folders of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed, or there are more than a million files.
+    pub fn open(root: &Path, config: &Config) -> io::Result<Self> {
+        let mut tree = Self {
+            root: root.to_owned(),
+            files: Vec::new(),
+            complaints: Vec::new(),
+        };
+        let mut above = HashSet::new();
+        tree.list(root, "", config, &mut above)?;
+        for external in config.externals() {
+            let folder = Path::new(external);
+            // One that is not there is none, as for depmod.
+            if folder.is_dir() {
+                tree.list(folder, &format!("{external}/"), config, &mut above)?;
+            }
+        }
+        Ok(tree)
+    }
+
+    fn list(
+        &mut self,
+        folder: &Path,
+        prefix: &str,
+        config: &Config,
+        above: &mut HashSet<(u64, u64)>,
+    ) -> io::Result<()> {
+        let data = fs::metadata(folder)?;
+        let own = (data.dev(), data.ino());
+        if !above.insert(own) {
+            self.complaints.push(format!(
+                "{}: a link back into this folder is not followed",
+                folder.display()
+            ));
+            return Ok(());
+        }
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                self.complaints.push(format!(
+                    "{}: left out, the name is no UTF-8",
+                    entry.path().display()
+                ));
+                continue;
+            };
+            if config.skips(name) {
+                continue;
+            }
+            // Through links; one that leads nowhere is no file.
+            let kind = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => kind,
+                _ => match fs::metadata(entry.path()) {
+                    Ok(data) => data.file_type(),
+                    Err(_) => continue,
+                },
+            };
+            if kind.is_dir() {
+                let below = self.list(&entry.path(), &format!("{prefix}{name}/"), config, above);
+                match below {
+                    Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(error),
+                    Err(error) => self
+                        .complaints
+                        .push(format!("{}: {error}", entry.path().display())),
+                    Ok(()) => {}
+                }
+            } else if kind.is_file() {
+                if self.files.len() >= MOST_FILES {
+                    let reason = format!("there are more than {MOST_FILES} files");
+                    return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+                }
+                self.files.push(format!("{prefix}{name}"));
+            }
+        }
+        above.remove(&own);
+        Ok(())
+    }
+}
+
+impl ModuleTree for FolderTree {
+    fn files(&self, _: &Config) -> Vec<String> {
+        self.files.clone()
+    }
+
+    fn facts(&self, paths: &[&str]) -> Vec<Result<ModuleFacts, KmodError>> {
+        in_parallel(paths, |path, reader| match reader.read(&self.root.join(path)) {
+            Ok(bytes) => ModuleFacts::read(bytes, &PlainOnly),
+            Err(ObjectError::Object(error)) => Err(error),
+            Err(ObjectError::Io(error)) => Err(KmodError::Unreadable {
+                reason: error.to_string(),
+            }),
+        })
+    }
+
+    fn text(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.root.join(name)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use kmm_core::depmod::Index;
+    use kmm_core::depmod::Options;
+
+    use super::*;
+
+    fn listed(root: &Path, config: &Config) -> (Vec<String>, usize) {
+        let tree = FolderTree::open(root, config).unwrap();
+        let mut files = tree.files.clone();
+        files.sort();
+        (files, tree.complaints.len())
+    }
+
+    #[test]
+    fn links_are_followed_but_not_round_in_circles() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::create_dir_all(root.join("kernel/fs")).unwrap();
+        fs::create_dir(root.join("build")).unwrap();
+        for name in ["kernel/fs/a.ko", "build/b.ko"] {
+            fs::write(root.join(name), "").unwrap();
+        }
+        symlink("fs/a.ko", root.join("kernel/l.ko")).unwrap();
+        symlink("fs", root.join("kernel/same")).unwrap();
+        symlink("..", root.join("kernel/round")).unwrap();
+        symlink("nowhere", root.join("kernel/gone.ko")).unwrap();
+        let expected = ["kernel/fs/a.ko", "kernel/l.ko", "kernel/same/a.ko"].map(str::to_owned);
+        assert_eq!(listed(root, &Config::default()), (expected.to_vec(), 1));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_an_error_and_a_bad_module_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(FolderTree::open(&folder.path().join("none"), &Config::default()).is_err());
+        fs::write(folder.path().join("a.ko"), "no module").unwrap();
+        let tree = FolderTree::open(folder.path(), &Config::default()).unwrap();
+        let index = Index::build(&tree, &Config::default(), &Options::default()).unwrap();
+        assert_eq!((index.len(), index.findings().len()), (1, 1));
+    }
+}
