@@ -1,41 +1,10 @@
-//! Manifests, indexes and configurations.
+//! What an image is built for.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
 use thiserror::Error;
-
-use crate::digest::Digest;
-
-/// The most bytes that a manifest, an index or a configuration may have: 4 MiB, what registries take.
-pub const LARGEST: u64 = 4 << 20;
-
-/// A manifest or an index as a store gives it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawManifest {
-    /// What the store calls it; what it calls itself counts more.
-    pub media_type: Option<String>,
-    /// At most [`LARGEST`] bytes of JSON.
-    pub bytes: Vec<u8>,
-    /// The digest by which the store names it, checked.
-    pub digest: Option<Digest>,
-}
-
-/// A blob's place in a manifest, or a manifest's place in an index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Descriptor {
-    /// What it is.
-    pub media_type: String,
-    /// What it hashes to.
-    pub digest: Digest,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Where else it may be had; nothing is fetched from there.
-    pub urls: Vec<String>,
-    /// What it is for, in an index.
-    pub platform: Option<Platform>,
-}
 
 /// What an image is built for: `OS/ARCHITECTURE[/VARIANT]`, in Go's words (`linux/arm64`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -56,6 +25,37 @@ pub struct Platform {
 #[error("`{given}` is not a platform: allowed is `OS/ARCHITECTURE[/VARIANT]`, such as `linux/amd64`")]
 pub struct PlatformError {
     given: String,
+}
+
+impl Platform {
+    /// Whether an image for this platform is one for `wanted`, which may leave the variant open.
+    ///
+    /// # Example: the eighth version is all that `arm64` is
+    ///
+    /// ```
+    /// use kmm_oci::Platform;
+    ///
+    /// let given: Platform = "linux/arm64".parse()?;
+    /// assert!(given.serves(&"linux/arm64/v8".parse()?));
+    /// assert!(!given.serves(&"linux/amd64".parse()?));
+    /// # Ok::<(), kmm_oci::manifest::PlatformError>(())
+    /// ```
+    pub fn serves(&self, wanted: &Self) -> bool {
+        let same = self.os == wanted.os && self.architecture == wanted.architecture;
+        same && (wanted.variant().is_empty() || self.variant() == wanted.variant())
+    }
+
+    /// Whether two ways to write a platform mean one thing: a variant that only one of them gives does not count.
+    pub(crate) fn agrees(&self, other: &Self) -> bool {
+        self.serves(other) || other.serves(self)
+    }
+
+    fn variant(&self) -> &str {
+        match (self.architecture.as_str(), self.variant.as_deref()) {
+            ("arm64", Some("v8" | "8")) | (_, None) => "",
+            (_, Some(variant)) => variant,
+        }
+    }
 }
 
 impl FromStr for Platform {
