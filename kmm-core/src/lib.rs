@@ -66,6 +66,7 @@
 //! | [`kmod`] | kernel objects (`.ko`): modinfo, symbols, signature, and whether a kernel loads them |
 //! | [`depmod`] | the index of a module tree, byte for byte as depmod writes it |
 //! | [`build`] | what a Dockerfile says, read without building it |
+//! | [`preflight`] | before a kernel upgrade: the images a kernel needs, and whether each Module will load |
 //! | [`validate`] | the rules of the Go operator's webhooks, and lints |
 //! | [`diag`] | findings: code, severity, field path, message, help, fix |
 //! | [`path`] | field paths, as Kubernetes prints them |
@@ -117,6 +118,7 @@ pub mod naming;
 pub mod node;
 pub mod path;
 pub mod pattern;
+pub mod preflight;
 pub mod resolve;
 pub mod schema;
 pub mod template;
