@@ -65,6 +65,8 @@
 //! | [`modprobe`] | command lines as values, for the worker and for a driver container |
 //! | [`kmod`] | kernel objects (`.ko`): modinfo, symbols, signature, and whether a kernel loads them |
 //! | [`depmod`] | the index of a module tree, byte for byte as depmod writes it |
+//! | [`image`] | what the layers of an image add up to, and whether it fits a kernel |
+//! | [`sign`] | signatures of kernel modules: verification over the caller's cryptography |
 //! | [`build`] | what a Dockerfile says, read without building it |
 //! | [`preflight`] | before a kernel upgrade: the images a kernel needs, and whether each Module will load |
 //! | [`validate`] | the rules of the Go operator's webhooks, and lints |
@@ -109,6 +111,8 @@ pub mod depmod;
 pub mod diag;
 pub mod document;
 pub mod go_text;
+#[cfg(feature = "kmod")]
+pub mod image;
 pub mod kernel;
 #[cfg(feature = "kmod")]
 pub mod kmod;
@@ -121,5 +125,7 @@ pub mod pattern;
 pub mod preflight;
 pub mod resolve;
 pub mod schema;
+#[cfg(feature = "kmod")]
+pub mod sign;
 pub mod template;
 pub mod validate;

@@ -223,6 +223,16 @@ impl ModuleInfo {
         found
     }
 
+    /// The pairs of a section that was read before.
+    pub(crate) fn from_text(text: Vec<u8>, signature: Option<Signature>) -> Self {
+        let pairs = pairs(&text);
+        Self {
+            text,
+            pairs,
+            signature,
+        }
+    }
+
     /// The section as it is.
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
