@@ -33,6 +33,7 @@ complete -c kmm -n "__fish_kmm_needs_command" -f -a "validate" -d 'Check manifes
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "resolve" -d 'Everything that a Module means for a kernel: mapping, image, build, signing, commands'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "explain" -d 'Why a node or kernel gets a Module or not, gate by gate, and what would change it'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "coverage" -d 'Which kernels in use no mapping covers, and which mappings are never used'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "images" -d 'Every image that a set of kernels needs, for mirroring into a closed network'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "modprobe" -d 'The exact modprobe command lines for a kernel'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "template" -d 'Expand image templates as the operator does'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "match" -d 'Try a mapping regexp on kernel versions, with the reason'
@@ -84,6 +85,18 @@ complete -c kmm -n "__fish_kmm_using_subcommand coverage" -l color -d 'When to u
 always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand images" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand images" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
+complete -c kmm -n "__fish_kmm_using_subcommand images" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand images" -l nodes -d 'Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand images" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'
+yaml\t'The same as YAML'"
+complete -c kmm -n "__fish_kmm_using_subcommand images" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand images" -l no-made -d 'Leave out the images that the operator builds or signs itself: they may not exist yet'
+complete -c kmm -n "__fish_kmm_using_subcommand images" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
 complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r

@@ -37,6 +37,8 @@ pub enum Command {
     Explain(Explain),
     /// Which kernels in use no mapping covers, and which mappings are never used.
     Coverage(Coverage),
+    /// Every image that a set of kernels needs, for mirroring into a closed network.
+    Images(Images),
     /// The exact modprobe command lines for a kernel.
     Modprobe(Modprobe),
     /// Expand image templates as the operator does.
@@ -129,6 +131,24 @@ pub struct Coverage {
     /// Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     pub nodes: Option<PathBuf>,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Images {
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Kernel version, as `uname -r` prints it.
+    #[arg(short, long = "kernel", value_name = "KERNEL")]
+    pub kernels: Vec<String>,
+    /// Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub nodes: Option<PathBuf>,
+    /// Leave out the images that the operator builds or signs itself: they may not exist yet.
+    #[arg(long)]
+    pub no_made: bool,
     /// Format of the answer.
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub output: DataFormat,

@@ -8,6 +8,7 @@ use anyhow::Result;
 use anyhow::bail;
 use kmm_core::api::ManagedClusterModule;
 use kmm_core::api::Module;
+use kmm_core::build::Dockerfile;
 use kmm_core::diag::Diagnostic;
 use kmm_core::diag::Part;
 use kmm_core::diag::Severity;
@@ -18,6 +19,7 @@ use kmm_core::document::Stream;
 use kmm_core::module::Compiled;
 use kmm_core::node::NodeFacts;
 use kmm_core::node::NodeList;
+use kmm_core::path::FieldPath;
 use kmm_core::schema;
 use kmm_core::schema::Resource;
 
@@ -125,8 +127,31 @@ pub fn name_of(object: &Object<'_>) -> ObjectName {
 pub struct Loaded {
     /// In the order of the files, and of the documents in them.
     pub modules: Vec<Compiled>,
+    /// What each of them was made from.
+    pub objects: Vec<Module>,
     /// In the same order.
     pub nodes: Vec<NodeFacts>,
+    /// In the same order.
+    pub dockerfiles: Vec<ConfigMapFile>,
+}
+
+/// The Dockerfile of a ConfigMap.
+#[derive(Debug)]
+pub struct ConfigMapFile {
+    name: String,
+    namespace: String,
+    dockerfile: Dockerfile,
+}
+
+impl Loaded {
+    /// The Dockerfile of this ConfigMap; a namespace that is left out may be any.
+    pub fn dockerfile(&self, namespace: &str, name: &str) -> Option<&Dockerfile> {
+        let found = self.dockerfiles.iter().find(|file| {
+            file.name == name
+                && (file.namespace == namespace || file.namespace.is_empty() || namespace.is_empty())
+        });
+        found.map(|file| &file.dockerfile)
+    }
 }
 
 /// Reads what `arguments` name, and tells on standard error what is wrong with it.
@@ -149,7 +174,9 @@ pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
     }
     let mut loaded = Loaded {
         modules: Vec::new(),
+        objects: Vec::new(),
         nodes: Vec::new(),
+        dockerfiles: Vec::new(),
     };
     let mut unreadable = 0;
     for (number, file) in files.iter().enumerate() {
@@ -160,6 +187,10 @@ pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
                     .with_context(|| format!("`{name}`: a Node cannot be read"))?;
                 check_nodes(std::slice::from_ref(&node), name)?;
                 loaded.nodes.push(node);
+                continue;
+            }
+            if object.kind == "ConfigMap" {
+                loaded.dockerfiles.extend(dockerfile_of(&object));
                 continue;
             }
             let Ok(resource @ (Resource::Module | Resource::ManagedClusterModule)) =
@@ -177,6 +208,7 @@ pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
             match module_of(resource, report.stored) {
                 Ok(module) if is_wanted(arguments.module.as_deref(), &module) => {
                     loaded.modules.push(Compiled::new(&module));
+                    loaded.objects.push(module);
                 }
                 Ok(_) => {}
                 Err(_) => unreadable += 1,
@@ -201,6 +233,16 @@ pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
         }
     }
     Ok(loaded)
+}
+
+/// The Dockerfile that a build would find in a ConfigMap.
+fn dockerfile_of(object: &Object<'_>) -> Option<ConfigMapFile> {
+    let text = object.node.at(&FieldPath::of("data.dockerfile"))?.as_str()?;
+    Some(ConfigMapFile {
+        name: object.name.unwrap_or_default().to_owned(),
+        namespace: object.namespace.unwrap_or_default().to_owned(),
+        dockerfile: Dockerfile::read(text),
+    })
 }
 
 /// The Module that `stored` is; that of a ManagedClusterModule is the one which its clusters get.

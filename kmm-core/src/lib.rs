@@ -68,6 +68,7 @@
 //! | [`image`] | what the layers of an image add up to, and whether it fits a kernel |
 //! | [`sign`] | signatures of kernel modules: verification over the caller's cryptography |
 //! | [`build`] | what a Dockerfile says, read without building it |
+//! | [`preflight`] | before a kernel upgrade: the images a kernel needs, and whether each Module will load |
 //! | [`validate`] | the rules of the Go operator's webhooks, and lints |
 //! | [`diag`] | findings: code, severity, field path, message, help, fix |
 //! | [`path`] | field paths, as Kubernetes prints them |
@@ -121,6 +122,7 @@ pub mod naming;
 pub mod node;
 pub mod path;
 pub mod pattern;
+pub mod preflight;
 pub mod resolve;
 pub mod schema;
 #[cfg(feature = "kmod")]

@@ -3,6 +3,7 @@
 mod completions;
 mod coverage;
 mod explain;
+mod images;
 mod man;
 mod match_;
 mod modprobe;
@@ -23,6 +24,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
         Command::Resolve(arguments) => resolve::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Coverage(arguments) => coverage::run(&arguments, printer),
+        Command::Images(arguments) => images::run(&arguments, printer),
         Command::Modprobe(arguments) => modprobe::run(&arguments, printer),
         Command::Template(arguments) => template::run(&arguments, printer),
         Command::Match(arguments) => match_::run(&arguments, printer),

@@ -151,6 +151,8 @@ fn outputs_are_what_the_guide_says() {
             "stream.yaml",
             "broken.yaml",
             "control-characters.yaml",
+            "images.yaml",
+            "images-unknown.yaml",
         ]
         .map(data),
     );
@@ -190,6 +192,7 @@ fn outputs_are_what_the_guide_says() {
             &[&["coverage"], &args[..], &nodes].concat(),
             "Coverage",
         );
+        look(&mut checker, &[&["images"], &args[..], &nodes].concat(), "Images");
         look(&mut checker, &[&["modprobe"], &args[..]].concat(), "Modprobe");
         look(
             &mut checker,
