@@ -66,6 +66,7 @@
 //! | [`kmod`] | kernel objects (`.ko`): modinfo, symbols, signature, and whether a kernel loads them |
 //! | [`depmod`] | the index of a module tree, byte for byte as depmod writes it |
 //! | [`build`] | what a Dockerfile says, read without building it |
+//! | [`worker`] | what a worker does on a node: prechecks, proof of what is loaded, firmware, messages of the kernel |
 //! | [`validate`] | the rules of the Go operator's webhooks, and lints |
 //! | [`diag`] | findings: code, severity, field path, message, help, fix |
 //! | [`path`] | field paths, as Kubernetes prints them |
@@ -121,3 +122,5 @@ pub mod resolve;
 pub mod schema;
 pub mod template;
 pub mod validate;
+#[cfg(feature = "kmod")]
+pub mod worker;
