@@ -45,6 +45,8 @@ pub enum Command {
     Template(Template),
     /// Try a mapping regexp on kernel versions, with the reason.
     Match(Match),
+    /// What messages of the kernel and of modprobe mean: cause, proof, and what mends it.
+    Decode(Decode),
     /// Print a completion script for a shell.
     Completions(Completions),
     /// Print the manual page of a command, or write all of them into a folder.
@@ -213,6 +215,16 @@ pub struct Match {
 }
 
 #[derive(Debug, Args)]
+pub struct Decode {
+    /// Log of the kernel (dmesg), or what modprobe printed; standard input without it, or for `-`.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = ReportFormat::Text, value_name = "FORMAT")]
+    pub output: ReportFormat,
+}
+
+#[derive(Debug, Args)]
 pub struct Completions {
     /// The shell.
     #[arg(value_enum)]
@@ -237,6 +249,14 @@ pub enum FindingsFormat {
     Json,
     /// SARIF 2.1.0, for code hosts.
     Sarif,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -27,6 +27,28 @@ pub struct Source {
 ///
 /// When it cannot be read, is larger than `most` bytes, or is not UTF-8.
 pub fn read(path: &Path, most: u64) -> Result<Source> {
+    let (name, bytes) = read_bytes(path, most)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source { name, text }),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            bail!("`{name}` is not UTF-8 text: the byte at offset {at} is no part of a character")
+        }
+    }
+}
+
+/// As [`read`], but what is no UTF-8 becomes `\u{fffd}`: logs may hold any bytes.
+///
+/// # Errors
+///
+/// When it cannot be read, or is larger than `most` bytes.
+pub fn read_lossy(path: &Path, most: u64) -> Result<Source> {
+    let (name, bytes) = read_bytes(path, most)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Source { name, text })
+}
+
+fn read_bytes(path: &Path, most: u64) -> Result<(String, Vec<u8>)> {
     let (name, bytes) = if path == Path::new("-") {
         (STDIN.to_owned(), take(io::stdin().lock(), most))
     } else {
@@ -39,13 +61,7 @@ pub fn read(path: &Path, most: u64) -> Result<Source> {
     if bytes.len() as u64 > most {
         bail!("`{name}` is too large: at most {} MiB are read", most >> 20);
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source { name, text }),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            bail!("`{name}` is not UTF-8 text: the byte at offset {at} is no part of a character")
-        }
-    }
+    Ok((name, bytes))
 }
 
 fn take(reader: impl Read, most: u64) -> io::Result<Vec<u8>> {

@@ -69,6 +69,7 @@
 //! | [`sign`] | signatures of kernel modules: verification over the caller's cryptography |
 //! | [`build`] | what a Dockerfile says, read without building it |
 //! | [`preflight`] | before a kernel upgrade: the images a kernel needs, and whether each Module will load |
+//! | [`worker`] | what a worker does on a node: prechecks, proof of what is loaded, firmware, messages of the kernel |
 //! | [`validate`] | the rules of the Go operator's webhooks, and lints |
 //! | [`diag`] | findings: code, severity, field path, message, help, fix |
 //! | [`path`] | field paths, as Kubernetes prints them |
@@ -129,3 +130,5 @@ pub mod schema;
 pub mod sign;
 pub mod template;
 pub mod validate;
+#[cfg(feature = "kmod")]
+pub mod worker;

@@ -2,6 +2,7 @@
 
 mod completions;
 mod coverage;
+mod decode;
 mod explain;
 mod images;
 mod man;
@@ -28,6 +29,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
         Command::Modprobe(arguments) => modprobe::run(&arguments, printer),
         Command::Template(arguments) => template::run(&arguments, printer),
         Command::Match(arguments) => match_::run(&arguments, printer),
+        Command::Decode(arguments) => decode::run(&arguments, printer),
         Command::Completions(arguments) => completions::run(&arguments, printer),
         Command::Man(arguments) => man::run(&arguments, printer),
     }

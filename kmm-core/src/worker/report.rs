@@ -1,0 +1,203 @@
+//! How a worker ended, as JSON that fits a termination log.
+
+use serde::Serialize;
+
+use super::Kind;
+use super::Reason;
+
+/// The most bytes of a report: what Kubernetes keeps of a termination log.
+pub const LARGEST_REPORT: usize = 4096;
+
+/// How a worker ended.
+///
+/// # Example: what an operator reads
+///
+/// ```
+/// use kmm_core::worker::{Reason, Report};
+///
+/// let mut report = Report::new("load", "nic");
+/// report.fail(Reason::WrongKernel, "modprobe", "version magic `6.1.0-1 SMP `, it should be `6.1.0-2 SMP `");
+/// let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+/// assert_eq!(json["version"], 1);
+/// assert_eq!((&json["outcome"], &json["reason"]), (&"failed".into(), &"WrongKernel".into()));
+/// assert!(report.to_json().len() < kmm_core::worker::LARGEST_REPORT);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    version: u32,
+    /// `load`, `unload` or `copy`.
+    pub action: String,
+    outcome: &'static str,
+    reason: Reason,
+    /// The step at which it ended.
+    pub step: String,
+    /// The module that was asked for.
+    pub module: String,
+    /// The running kernel.
+    pub kernel: String,
+    /// What happened.
+    cause: &'static str,
+    /// What shows it.
+    pub proof: String,
+    /// What mends it.
+    pub mend: String,
+    /// The modules that were looked at after it.
+    pub modules: Vec<LoadedModule>,
+    /// What is not as it should be, but kept nothing from being done.
+    pub warnings: Vec<Warning>,
+    /// Whether something was left out for want of room.
+    truncated: bool,
+}
+
+/// A module as it was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadedModule {
+    /// Its name.
+    pub name: String,
+    /// `live`, `coming`, `going`, `builtIn` or `absent`.
+    pub state: &'static str,
+    /// The `srcversion` in `/sys/module`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub srcversion: Option<String>,
+    /// Whether it is the one of the image; absent where that cannot be told.
+    #[serde(rename = "sameAsImage", skip_serializing_if = "Option::is_none")]
+    pub same_as_image: Option<bool>,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Which kind.
+    pub reason: Reason,
+    /// What shows it.
+    pub proof: String,
+}
+
+impl Report {
+    /// A report of a run that did not end yet.
+    pub fn new(action: &str, module: &str) -> Self {
+        Self {
+            version: 1,
+            action: action.to_owned(),
+            outcome: "interrupted",
+            reason: Reason::Interrupted,
+            step: String::new(),
+            module: module.to_owned(),
+            kernel: String::new(),
+            cause: Reason::Interrupted.cause(),
+            proof: String::new(),
+            mend: String::new(),
+            modules: Vec::new(),
+            warnings: Vec::new(),
+            truncated: false,
+        }
+    }
+
+    /// Ends it.
+    pub fn end(&mut self, reason: Reason, step: &str, proof: impl Into<String>) {
+        self.reason = reason;
+        self.cause = reason.cause();
+        self.mend = reason.mend().to_owned();
+        self.outcome = match reason.kind() {
+            Kind::Done => "succeeded",
+            Kind::Failed => "failed",
+            Kind::Stopped => "interrupted",
+        };
+        step.clone_into(&mut self.step);
+        self.proof = proof.into();
+    }
+
+    /// Ends it with a failure; the same as [`end`](Self::end).
+    pub fn fail(&mut self, reason: Reason, step: &str, proof: impl Into<String>) {
+        self.end(reason, step, proof);
+    }
+
+    /// Why it ended.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// Adds a warning, once.
+    pub fn warn(&mut self, reason: Reason, proof: impl Into<String>) {
+        let warning = Warning {
+            reason,
+            proof: proof.into(),
+        };
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The report as JSON, in one line of fewer than [`LARGEST_REPORT`] bytes: where it is longer, texts are cut and
+    /// the last warnings and modules left out, and `truncated` says so.
+    pub fn to_json(&self) -> String {
+        let mut report = self.clone();
+        for most in [1000, 400, 100, 40] {
+            let text = report.line();
+            if text.len() < LARGEST_REPORT {
+                return text;
+            }
+            report.truncated = true;
+            let texts = [
+                &mut report.proof,
+                &mut report.mend,
+                &mut report.module,
+                &mut report.kernel,
+                &mut report.step,
+            ];
+            texts.into_iter().for_each(|text| cut(text, most));
+            report.warnings.truncate(most / 50);
+            report.modules.truncate(most / 50);
+            report
+                .warnings
+                .iter_mut()
+                .for_each(|warning| cut(&mut warning.proof, most));
+            for module in &mut report.modules {
+                cut(&mut module.name, most);
+                module.srcversion.iter_mut().for_each(|text| cut(text, most));
+            }
+        }
+        report.line()
+    }
+
+    fn line(&self) -> String {
+        // Nothing in it can fail to be JSON: texts, numbers, truth values.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+}
+
+fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_fits_whatever_is_in_it() {
+        for unit in ["x", "\u{1}", "é", "\""] {
+            let long = unit.repeat(20_000);
+            let mut report = Report::new("load", &long);
+            report.kernel.clone_from(&long);
+            report.fail(Reason::UnknownSymbol, &long, long.as_str());
+            for index in 0..500 {
+                report.warn(Reason::ParameterDiffers, format!("{index} {long}"));
+                report.modules.push(LoadedModule {
+                    name: long.clone(),
+                    state: "live",
+                    srcversion: Some(long.clone()),
+                    same_as_image: None,
+                });
+            }
+            let text = report.to_json();
+            assert!(text.len() < LARGEST_REPORT, "{}", text.len());
+            let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(json["reason"], "UnknownSymbol");
+            assert_eq!(json["truncated"], true);
+        }
+    }
+}
