@@ -48,13 +48,16 @@
 pub mod assign;
 pub mod module;
 pub mod names;
+pub mod node_modules;
 pub mod patch;
+pub mod worker_pod;
 
 mod config;
 mod plan;
 mod reason;
 mod state;
 mod time;
+mod yaml;
 
 pub use config::ConfigError;
 pub use config::ImageCheck;
