@@ -46,16 +46,20 @@
 //! and hubs. Labels and states that these write are read and respected.
 
 pub mod assign;
+pub mod device_plugin;
+pub mod images;
 pub mod module;
 pub mod names;
 pub mod node_modules;
 pub mod patch;
+pub mod plugin_labels;
 pub mod worker_pod;
 
 mod config;
 mod plan;
 mod reason;
 mod state;
+mod template;
 mod time;
 mod yaml;
 
