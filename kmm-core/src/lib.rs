@@ -63,6 +63,7 @@
 //! | [`resolve`] | what a Module means for a kernel, why, and which kernels no mapping covers |
 //! | [`node`] | whether a node gets a Module, gate by gate, with the change that opens each |
 //! | [`modprobe`] | command lines as values, for the worker and for a driver container |
+//! | [`reconcile`] | what the operator decides: from the objects of a cluster to actions, with reasons |
 //! | [`kmod`] | kernel objects (`.ko`): modinfo, symbols, signature, and whether a kernel loads them |
 //! | [`depmod`] | the index of a module tree, byte for byte as depmod writes it |
 //! | [`image`] | what the layers of an image add up to, and whether it fits a kernel |
@@ -124,6 +125,7 @@ pub mod node;
 pub mod path;
 pub mod pattern;
 pub mod preflight;
+pub mod reconcile;
 pub mod resolve;
 pub mod schema;
 #[cfg(feature = "kmod")]
