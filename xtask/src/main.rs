@@ -13,6 +13,7 @@ mod kernels;
 mod oracle;
 mod steps;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,8 @@ usage: cargo xtask COMMAND
   test                   set up the real parts, then run every test
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
+  vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
+  vm --shell [KERNEL]    a shell in such a machine
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
 ";
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["differential", rest @ ..] => differential::command(rest),
         ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),
+        ["vm", rest @ ..] => vm::command(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),
