@@ -10,6 +10,7 @@ mod demo;
 mod differential;
 mod generate;
 mod kernels;
+mod kmods;
 mod oracle;
 mod steps;
 mod test;
@@ -23,6 +24,7 @@ usage: cargo xtask COMMAND
   demo                   run kmm on the examples
   test                   set up the real parts, then run every test
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
+  kmods HEADERS          compile the test modules against a folder of kernel headers, and print where they are
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
@@ -39,6 +41,9 @@ fn main() -> ExitCode {
         ["differential", rest @ ..] => differential::command(rest),
         ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),
         ["vm", rest @ ..] => vm::command(rest),
+        ["kmods", headers] => {
+            kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
+        }
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

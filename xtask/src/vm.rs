@@ -22,6 +22,7 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
+use crate::kmods;
 use crate::steps;
 use initramfs::Initramfs;
 use machine::End;
@@ -102,7 +103,7 @@ impl Fleet {
         let built: Vec<PathBuf> = parts
             .kernels
             .iter()
-            .map(|kernel| images::build(&parts, kernel))
+            .map(|kernel| kmods::build(&kernel.headers))
             .collect::<Result<_>>()?;
         let files = parts.kernels.iter().enumerate().map(|(at, kernel)| {
             // The modules of the next one are those of another kernel.

@@ -9,12 +9,13 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
+use crate::kmods;
+use crate::kmods::FIRMWARE;
+use crate::kmods::Key;
 use crate::steps;
 use crate::vm::initramfs::Initramfs;
 use crate::vm::parts::Kernel;
-use crate::vm::parts::Key;
 use crate::vm::parts::Parts;
-use crate::vm::parts::sign_file;
 
 /// Modules of the kernel that a machine has.
 const IN_TREE: [&str; 2] = ["kernel/drivers/net/dummy.ko", "kernel/lib/lz4/lz4_compress.ko"];
@@ -33,15 +34,11 @@ pub(crate) fn files(parts: &Parts, kernel: &Kernel, built: &Path, other: &Path) 
     image("missing-symbol", built, &["kmm_missing"])?;
     image("missing-module", built, &["kmm_user"])?;
     image("other-kernel", other, &["kmm_base", "kmm_user"])?;
-    image("changed", &built.join("changed"), &["kmm_base", "kmm_user"])?;
-    for (name, key) in [("signed", &parts.known), ("signed-by-unknown", &parts.unknown)] {
-        let signed = work.join("keys").join(name);
-        sign(kernel, key, built, &signed, &["kmm_base", "kmm_user"])?;
-        image(name, &signed, &["kmm_base", "kmm_user"])?;
-    }
-    let firmware = work.join("images/firmware/firmware/kmm");
-    fs::create_dir_all(&firmware)?;
-    fs::write(firmware.join("kmm_fw.bin"), "the firmware of the image\n")?;
+    image("changed", &built.join("other"), &["kmm_base", "kmm_user"])?;
+    image("signed", &built.join("signed"), &["kmm_base", "kmm_user"])?;
+    let unknown = work.join("signed-by-unknown");
+    signed(kernel, &parts.unknown, built, &unknown, &["kmm_base", "kmm_user"])?;
+    image("signed-by-unknown", &unknown, &["kmm_base", "kmm_user"])?;
     archive.tree("images", &work.join("images"))?;
     Ok(archive)
 }
@@ -88,19 +85,12 @@ fn depmod(base: &Path, kernel: &Kernel) -> Result<()> {
     Ok(())
 }
 
-fn sign(kernel: &Kernel, key: &Key, from: &Path, to: &Path, modules: &[&str]) -> Result<()> {
-    let program = sign_file(&kernel.headers)?;
-    fs::create_dir_all(to)?;
+/// Copies of modules with a signature by this key.
+fn signed(kernel: &Kernel, key: &Key, from: &Path, to: &Path, modules: &[&str]) -> Result<()> {
     for module in modules {
-        let file = format!("{module}.ko");
-        let status = Command::new(&program)
-            .arg("sha256")
-            .args([&key.key, &key.certificate, &from.join(&file), &to.join(&file)])
-            .status()
-            .with_context(|| format!("could not start `{}`", program.display()))?;
-        if !status.success() {
-            bail!("`{}` could not sign {file}: {status}", program.display());
-        }
+        let file = to.join(format!("{module}.ko"));
+        copy(&from.join(format!("{module}.ko")), &file)?;
+        kmods::sign(&kernel.headers, key, &file)?;
     }
     Ok(())
 }
@@ -126,6 +116,7 @@ pub(crate) fn base(parts: &Parts, worker: &Path) -> Result<Initramfs> {
     archive.copy("scenarios/library", &own.join("library"))?;
     archive.file("init", 0o755, &fs::read(own.join("init"))?);
     let large: Vec<u8> = (0..LARGE).map(|at| (at % 251) as u8).collect();
+    archive.file(&format!("images/firmware/firmware/{FIRMWARE}"), 0o644, b"the firmware of the image\n");
     archive.file("images/large-firmware/firmware/kmm/large.bin", 0o644, &large);
     Ok(archive)
 }
@@ -153,45 +144,5 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         fs::create_dir_all(above)?;
     }
     fs::copy(from, to).with_context(|| format!("could not copy `{}`", from.display()))?;
-    Ok(())
-}
-
-/// Builds the modules of `xtask/kmods` for a kernel, and a changed `kmm_base` with its `kmm_user` in `changed`.
-pub(crate) fn build(parts: &Parts, kernel: &Kernel) -> Result<PathBuf> {
-    let folder = parts.folder.join("modules").join(&kernel.version);
-    make(kernel, &folder, "")?;
-    make(kernel, &folder.join("changed"), "\nint kmm_base_changed;\n")?;
-    Ok(folder)
-}
-
-fn make(kernel: &Kernel, folder: &Path, addition: &str) -> Result<()> {
-    let source = PathBuf::from("/tmp/vm-kmods");
-    let mut changed = false;
-    for path in crate::kernels::entries(&source)? {
-        let mut text = fs::read_to_string(&path)?;
-        let name = path.file_name().unwrap_or_default();
-        if name == "kmm_base.c" {
-            text += addition;
-        }
-        let to = folder.join(name);
-        if !fs::read_to_string(&to).is_ok_and(|old| old == text) {
-            changed = true;
-            fs::create_dir_all(folder)?;
-            fs::write(&to, text)?;
-        }
-    }
-    let done = folder.join("done");
-    if !changed && done.exists() {
-        return Ok(());
-    }
-    let _ = fs::remove_file(&done);
-    let (headers, here) = (kernel.headers.to_string_lossy(), format!("M={}", folder.display()));
-    steps::run_in(folder, "make", &["-s", "-C", &headers, &here, "KBUILD_MODPOST_WARN=1", "modules"])?;
-    for path in crate::kernels::entries(folder)? {
-        if path.extension().is_some_and(|extension| extension == "ko") {
-            steps::run_in(folder, "strip", &["--strip-debug", &path.to_string_lossy()])?;
-        }
-    }
-    fs::write(done, "")?;
     Ok(())
 }

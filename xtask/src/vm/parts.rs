@@ -10,6 +10,8 @@ use anyhow::Result;
 use anyhow::bail;
 
 use crate::kernels;
+use crate::kmods;
+use crate::kmods::Key;
 use crate::steps;
 use crate::vm::firmware;
 
@@ -41,8 +43,6 @@ pub(crate) struct Parts {
     pub(crate) folder: PathBuf,
     /// The kernels, in the order of this module's table.
     pub(crate) kernels: Vec<Kernel>,
-    /// A key that the firmware knows.
-    pub(crate) known: Key,
     /// A key that nobody knows.
     pub(crate) unknown: Key,
     /// The firmware's code.
@@ -68,15 +68,6 @@ pub(crate) struct Kernel {
     pub(crate) headers: PathBuf,
 }
 
-/// A key and its certificate.
-#[derive(Debug)]
-pub(crate) struct Key {
-    /// The private key.
-    pub(crate) key: PathBuf,
-    /// The certificate, DER.
-    pub(crate) certificate: PathBuf,
-}
-
 /// Installs, downloads, unpacks and makes what is missing.
 pub(crate) fn set_up() -> Result<Parts> {
     let folder = steps::cache()?.join("vm");
@@ -84,15 +75,15 @@ pub(crate) fn set_up() -> Result<Parts> {
     install()?;
     let kernels = KERNELS.iter().map(|(name, package)| kernel(&folder, name, package));
     let kernels = kernels.collect::<Result<Vec<_>>>()?;
-    let known = key(&folder, "known")?;
+    // The key that the modules are signed with.
+    let known = kmods::key("kmm")?;
     let variables = folder.join("variables.fd");
     let mut bytes = fs::read("/usr/share/OVMF/OVMF_VARS_4M.fd")?;
-    firmware::enrol(&mut bytes, &fs::read(&known.certificate)?)?;
+    firmware::enrol(&mut bytes, &fs::read(&known.der)?)?;
     fs::write(&variables, bytes)?;
     Ok(Parts {
         kernels,
-        known,
-        unknown: key(&folder, "unknown")?,
+        unknown: kmods::key("unknown")?,
         firmware: PathBuf::from("/usr/share/OVMF/OVMF_CODE_4M.fd"),
         variables,
         folder,
@@ -207,32 +198,4 @@ fn needed(package: &str) -> Result<Vec<String>> {
     let names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
     let names = names.filter(|name| name.starts_with("linux-headers-") || name.starts_with("linux-kbuild-"));
     Ok(names.map(str::to_owned).collect())
-}
-
-/// A key of our own, made once.
-fn key(folder: &Path, name: &str) -> Result<Key> {
-    let made = Key {
-        key: folder.join(format!("{name}.key")),
-        certificate: folder.join(format!("{name}.der")),
-    };
-    if !made.certificate.exists() || !made.key.exists() {
-        let (key, certificate) = (made.key.to_string_lossy(), made.certificate.to_string_lossy());
-        let subject = format!("/CN=KMM test machine, {name} key");
-        let arguments = [
-            "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "36500", "-subj", &subject,
-            "-addext", "keyUsage=digitalSignature", "-addext", "subjectKeyIdentifier=hash", "-outform", "DER",
-            "-keyout", &key, "-out", &certificate,
-        ];
-        steps::run_in(folder, "openssl", &arguments)?;
-    }
-    Ok(made)
-}
-
-/// The program that signs modules, of a kernel's build tools.
-pub(crate) fn sign_file(headers: &Path) -> Result<PathBuf> {
-    let program = headers.join("scripts/sign-file");
-    if program.exists() {
-        return Ok(program);
-    }
-    bail!("`{}` is missing", program.display())
 }
