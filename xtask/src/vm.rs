@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 use std::time::Instant;
@@ -22,6 +23,7 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
+use crate::generate;
 use crate::kmods;
 use crate::steps;
 use initramfs::Initramfs;
@@ -33,6 +35,9 @@ use parts::Parts;
 use scenario::Policy;
 use scenario::Scenario;
 
+/// The program under test.
+const WORKER: &str = "kmm-worker";
+const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Machines at a time: each keeps one core busy.
 const MACHINES: usize = 2;
 /// What one machine may take.
@@ -52,9 +57,16 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
     let fleet = Fleet::set_up()?;
     println!("set up in {:.1} s", start.elapsed().as_secs_f64());
     let mut scenarios = fleet.scenarios()?;
-    if let Some(unknown) = names.iter().find(|name| !scenarios.iter().any(|scenario| scenario.name == **name)) {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| !scenarios.iter().any(|scenario| scenario.name == **name))
+    {
         let known: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         bail!("there is no scenario `{unknown}`: known are {}", known.join(", "));
+    }
+    if !fleet.worker {
+        scenarios.retain(|scenario| !scenario.worker);
+        println!("there is no {WORKER} yet: only the scenarios of modprobe are run");
     }
     scenarios.retain(|scenario| names.is_empty() || names.contains(&scenario.name.as_str()));
     fleet.run(&scenarios, !names.is_empty())?;
@@ -66,7 +78,8 @@ fn shell(kernel: &str) -> Result<()> {
     let fleet = Fleet::set_up()?;
     let known: Vec<&str> = fleet.parts.kernels.iter().map(|kernel| kernel.name).collect();
     let index = fleet.parts.kernels.iter().position(|known| known.name == kernel);
-    let index = index.with_context(|| format!("there is no kernel `{kernel}`: known are {}", known.join(", ")))?;
+    let index =
+        index.with_context(|| format!("there is no kernel `{kernel}`: known are {}", known.join(", ")))?;
     let boot = Boot {
         kernel: index,
         policy: Policy::Open,
@@ -91,6 +104,8 @@ struct Boot {
 struct Fleet {
     parts: Parts,
     base: Vec<u8>,
+    /// Whether there is a worker.
+    worker: bool,
     /// The files of each kernel.
     files: Vec<Vec<u8>>,
 }
@@ -99,7 +114,7 @@ impl Fleet {
     fn set_up() -> Result<Self> {
         let parts = parts::set_up()?;
         let worker = worker()?;
-        let base = images::base(&parts, &worker)?.finish();
+        let base = images::base(&parts, worker.as_deref())?.finish();
         let built: Vec<PathBuf> = parts
             .kernels
             .iter()
@@ -111,7 +126,12 @@ impl Fleet {
             Ok(images::files(&parts, kernel, &built[at], other)?.finish())
         });
         let files = files.collect::<Result<_>>()?;
-        Ok(Self { parts, base, files })
+        Ok(Self {
+            parts,
+            base,
+            worker: worker.is_some(),
+            files,
+        })
     }
 
     fn scenarios(&self) -> Result<Vec<Scenario>> {
@@ -137,15 +157,28 @@ impl Fleet {
         let folder = self.folder(boot);
         fs::create_dir_all(&folder)?;
         let mut list = Initramfs::default();
-        let names: Vec<&str> = boot.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        let names: Vec<&str> = boot
+            .scenarios
+            .iter()
+            .map(|scenario| scenario.name.as_str())
+            .collect();
         list.file("scenarios/list", 0o644, names.join("\n").as_bytes());
         let initramfs = folder.join("initramfs");
         // The kernel reads archives that follow one another.
-        fs::write(&initramfs, [&self.base, &self.files[boot.kernel], &list.finish()].map(Vec::as_slice).concat())?;
+        fs::write(
+            &initramfs,
+            [&self.base, &self.files[boot.kernel], &list.finish()]
+                .map(Vec::as_slice)
+                .concat(),
+        )?;
         let firmware = (boot.policy == Policy::Firmware)
             .then(|| (self.parts.firmware.clone(), self.parts.variables.clone()));
         Ok(Machine {
-            kernel: if firmware.is_some() { kernel.image.clone() } else { kernel.quick.clone() },
+            kernel: if firmware.is_some() {
+                kernel.image.clone()
+            } else {
+                kernel.quick.clone()
+            },
             initramfs,
             arguments: boot.policy.arguments().to_owned(),
             firmware,
@@ -196,7 +229,10 @@ impl Fleet {
     fn report(&self, boot: &Boot, run: &Run, folder: &Path, logs: bool) -> (String, usize) {
         let place = format!("{:<6} {:<9}", self.kernel(boot).name, boot.policy.name());
         let outcomes = scenario::outcomes(&run.results);
-        let outcomes: BTreeMap<&str, _> = outcomes.iter().map(|outcome| (outcome.name.as_str(), outcome)).collect();
+        let outcomes: BTreeMap<&str, _> = outcomes
+            .iter()
+            .map(|outcome| (outcome.name.as_str(), outcome))
+            .collect();
         let mut text = String::new();
         let mut failures = 0;
         for scenario in &boot.scenarios {
@@ -216,23 +252,33 @@ impl Fleet {
             let seconds = outcome.map_or(0.0, |outcome| outcome.hundredths as f64 / 100.0);
             text += &format!("{place} {seconds:>6.2} s  {word:<7} {}\n", scenario.name);
             failures += usize::from(!right);
-            if (!right || logs) && let Some(outcome) = outcome {
+            if (!right || logs)
+                && let Some(outcome) = outcome
+            {
                 text += &indented(&outcome.log);
             }
         }
         let ended = match run.end {
-            End::Code(0) => failures == 0,
+            // 1 says that a scenario failed.
+            End::Code(code) => code == i32::from(failures > 0),
             End::Off => boot.policy == Policy::Lockdown,
             End::Panic => boot.scenarios.iter().any(|scenario| scenario.panics),
-            End::Code(_) | End::TimeLimit | End::Qemu(_) => false,
+            End::TimeLimit | End::Qemu(_) => false,
         };
         if !ended {
-            text += &format!("{place} the machine ended with {:?}; the last of its console:\n", run.end);
+            text += &format!(
+                "{place} the machine ended with {:?}; the last of its console:\n",
+                run.end
+            );
             let lines: Vec<&str> = run.console.lines().collect();
             text += &indented(&lines[lines.len().saturating_sub(40)..].join("\n"));
             failures = failures.max(1);
         }
-        text += &format!("{place} {:>6.2} s  whole machine, logs in {}\n", run.time.as_secs_f64(), folder.display());
+        text += &format!(
+            "{place} {:>6.2} s  whole machine, logs in {}\n",
+            run.time.as_secs_f64(),
+            folder.display()
+        );
         (text, failures)
     }
 }
@@ -251,20 +297,52 @@ fn boots(scenarios: &[Scenario], kernels: &[Kernel]) -> Vec<Boot> {
             if scenario.panics {
                 alone.push(((index, scenario.policy), vec![scenario.clone()]));
             } else {
-                shared.entry((index, scenario.policy)).or_default().push(scenario.clone());
+                shared
+                    .entry((index, scenario.policy))
+                    .or_default()
+                    .push(scenario.clone());
             }
         }
     }
     let mut boots: Vec<Boot> = shared
         .into_iter()
         .chain(alone)
-        .map(|((kernel, policy), scenarios)| Boot { kernel, policy, scenarios })
+        .map(|((kernel, policy), scenarios)| Boot {
+            kernel,
+            policy,
+            scenarios,
+        })
         .collect();
     boots.sort_by_key(|boot| std::cmp::Reverse(boot.scenarios.len()));
     boots
 }
 
-/// Builds the worker as it stands in its image: static.
-fn worker() -> Result<PathBuf> {
-    Ok(PathBuf::from("/usr/bin/true"))
+/// Builds the worker as it stands in its image: static. `None` as long as the workspace has no worker.
+fn worker() -> Result<Option<PathBuf>> {
+    let manifest = fs::read_to_string(steps::root().join("kmm-cli/Cargo.toml"))?;
+    if !manifest.contains(&format!("\"{WORKER}\"")) {
+        return Ok(None);
+    }
+    let target = generate::target_folder().join("static");
+    let out = Command::new(steps::cargo())
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "kmm-cli",
+            "--bin",
+            WORKER,
+        ])
+        // With a target named, the flag is not for programs that run during the build.
+        .args(["--target", TARGET, "--target-dir"])
+        .arg(&target)
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .current_dir(steps::root())
+        .status()
+        .context("could not start cargo")?;
+    if !out.success() {
+        bail!("the static {WORKER} cannot be built: {out}");
+    }
+    Ok(Some(target.join(TARGET).join("release").join(WORKER)))
 }

@@ -27,7 +27,10 @@ pub(crate) fn files(parts: &Parts, kernel: &Kernel, built: &Path, other: &Path) 
     let work = parts.folder.join("images").join(&kernel.version);
     let _ = fs::remove_dir_all(&work);
     let mut archive = Initramfs::default();
-    archive.tree(&format!("lib/modules/{}", kernel.version), &in_tree(&work, kernel)?)?;
+    archive.tree(
+        &format!("lib/modules/{}", kernel.version),
+        &in_tree(&work, kernel)?,
+    )?;
     let image = |name: &str, from: &Path, modules: &[&str]| image(&work, kernel, name, from, modules);
     image("good", built, &["kmm_base", "kmm_user", "kmm_holder", "kmm_fw"])?;
     image("replacement", built, &["dummy"])?;
@@ -50,9 +53,16 @@ fn in_tree(work: &Path, kernel: &Kernel) -> Result<PathBuf> {
     for module in IN_TREE {
         let plain = kernel.modules.join(module);
         // Newer kernels ship their modules compressed.
-        let from = [plain.clone(), plain.with_extension("ko.xz")].into_iter().find(|path| path.is_file());
+        let from = [plain.clone(), plain.with_extension("ko.xz")]
+            .into_iter()
+            .find(|path| path.is_file());
         let from = from.with_context(|| format!("kernel {} has no `{module}`", kernel.version))?;
-        copy(&from, &root.join(module).with_file_name(from.file_name().unwrap_or_default()))?;
+        copy(
+            &from,
+            &root
+                .join(module)
+                .with_file_name(from.file_name().unwrap_or_default()),
+        )?;
     }
     for file in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
         copy(&kernel.modules.join(file), &root.join(file))?;
@@ -96,7 +106,7 @@ fn signed(kernel: &Kernel, key: &Key, from: &Path, to: &Path, modules: &[&str]) 
 }
 
 /// What every machine has, whatever its kernel: tools, the worker and the scenarios.
-pub(crate) fn base(parts: &Parts, worker: &Path) -> Result<Initramfs> {
+pub(crate) fn base(parts: &Parts, worker: Option<&Path>) -> Result<Initramfs> {
     let mut archive = Initramfs::default();
     let own = steps::root().join("xtask/vm");
     archive.copy("bin/busybox", Path::new("/bin/busybox"))?;
@@ -111,19 +121,28 @@ pub(crate) fn base(parts: &Parts, worker: &Path) -> Result<Initramfs> {
         archive.link(&format!("sbin/{name}"), "kmod");
     }
     archive.file("sbin/vmexit", 0o755, &vmexit(parts)?);
-    archive.copy("bin/kmm-worker", worker)?;
+    if let Some(worker) = worker {
+        archive.copy("bin/kmm-worker", worker)?;
+    }
     archive.tree("scenarios", &own.join("scenarios"))?;
     archive.copy("scenarios/library", &own.join("library"))?;
     archive.file("init", 0o755, &fs::read(own.join("init"))?);
     let large: Vec<u8> = (0..LARGE).map(|at| (at % 251) as u8).collect();
-    archive.file(&format!("images/firmware/firmware/{FIRMWARE}"), 0o644, b"the firmware of the image\n");
+    archive.file(
+        &format!("images/firmware/firmware/{FIRMWARE}"),
+        0o644,
+        b"the firmware of the image\n",
+    );
     archive.file("images/large-firmware/firmware/kmm/large.bin", 0o644, &large);
     Ok(archive)
 }
 
 /// The libraries of a program, links followed.
 fn libraries(program: &Path) -> Result<Vec<String>> {
-    let out = Command::new("ldd").arg(program).output().context("could not start `ldd`")?;
+    let out = Command::new("ldd")
+        .arg(program)
+        .output()
+        .context("could not start `ldd`")?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let paths = text.split_whitespace().filter(|word| word.starts_with('/'));
     Ok(paths.map(str::to_owned).collect())

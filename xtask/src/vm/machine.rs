@@ -113,11 +113,19 @@ impl Machine {
             // The firmware writes to its variables.
             let own = folder.join("variables.fd");
             fs::copy(variables, &own).with_context(|| format!("could not copy `{}`", variables.display()))?;
-            let drive = |path: &Path, more: &str| format!("if=pflash,format=raw,file={}{more}", path.display());
+            let drive =
+                |path: &Path, more: &str| format!("if=pflash,format=raw,file={}{more}", path.display());
             command.args(["-drive", &drive(code, ",readonly=on"), "-drive", &drive(&own, "")]);
         }
-        command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
-        command.args(["-append", &format!("console=ttyS0 panic=-1 quiet {}", self.arguments)]);
+        command
+            .arg("-kernel")
+            .arg(&self.kernel)
+            .arg("-initrd")
+            .arg(&self.initramfs);
+        command.args([
+            "-append",
+            &format!("console=ttyS0 panic=-1 quiet {}", self.arguments),
+        ]);
         Ok(command)
     }
 }
@@ -137,7 +145,11 @@ fn wait(child: &mut Child, start: Instant, limit: Duration) -> Result<Option<Exi
 
 fn end(status: Option<ExitStatus>, console: &str) -> End {
     let Some(status) = status else {
-        return if console.contains("Kernel panic - ") { End::Panic } else { End::TimeLimit };
+        return if console.contains("Kernel panic - ") {
+            End::Panic
+        } else {
+            End::TimeLimit
+        };
     };
     match status.code() {
         // QEMU ends with twice the code and one more.

@@ -73,7 +73,9 @@ pub(crate) fn set_up() -> Result<Parts> {
     let folder = steps::cache()?.join("vm");
     fs::create_dir_all(folder.join("deb"))?;
     install()?;
-    let kernels = KERNELS.iter().map(|(name, package)| kernel(&folder, name, package));
+    let kernels = KERNELS
+        .iter()
+        .map(|(name, package)| kernel(&folder, name, package));
     let kernels = kernels.collect::<Result<Vec<_>>>()?;
     // The key that the modules are signed with.
     let known = kmods::key("kmm")?;
@@ -134,7 +136,12 @@ fn kernel(folder: &Path, name: &'static str, package: &str) -> Result<Kernel> {
 ///
 /// The fields are those of the kernel's `Documentation/x86/boot.rst`; the last four bytes are the unpacked size.
 fn unpack(image: &[u8]) -> Result<Option<Vec<u8>>> {
-    let number = |at: usize| image.get(at..at + 4).and_then(|part| part.try_into().ok()).map(u32::from_le_bytes);
+    let number = |at: usize| {
+        image
+            .get(at..at + 4)
+            .and_then(|part| part.try_into().ok())
+            .map(u32::from_le_bytes)
+    };
     let (Some(sectors), Some(offset), Some(length)) = (image.get(0x1f1), number(0x248), number(0x24c)) else {
         bail!("the kernel's image is cut off");
     };
@@ -178,8 +185,9 @@ fn headers(folder: &Path, version: &str) -> Result<PathBuf> {
     }
     // The only absolute path in them.
     let makefile = headers.join("Makefile");
-    let text = fs::read_to_string(&makefile)
-        .with_context(|| format!("apt has no headers of kernel {version}: if it is old, remove the kernel from the cache"))?;
+    let text = fs::read_to_string(&makefile).with_context(|| {
+        format!("apt has no headers of kernel {version}: if it is old, remove the kernel from the cache")
+    })?;
     let include = format!("include {}/usr/src/", base.display());
     fs::write(&makefile, text.replace("include /usr/src/", &include))?;
     // With this file the build wants type information, and a tool for it.
@@ -195,7 +203,9 @@ fn needed(package: &str) -> Result<Vec<String>> {
         .output()
         .context("could not start `apt-cache`")?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    let names = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Depends: "));
     let names = names.filter(|name| name.starts_with("linux-headers-") || name.starts_with("linux-kbuild-"));
     Ok(names.map(str::to_owned).collect())
 }

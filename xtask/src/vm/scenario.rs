@@ -52,6 +52,8 @@ pub(crate) struct Scenario {
     pub(crate) kernels: Vec<String>,
     /// What the machine insists on.
     pub(crate) policy: Policy,
+    /// Whether it runs the worker. Those that begin with `bare-` show what kernel and modprobe do by themselves.
+    pub(crate) worker: bool,
     /// Whether the kernel has to panic, which ends the machine.
     pub(crate) panics: bool,
 }
@@ -67,10 +69,13 @@ impl Scenario {
             name: name.to_owned(),
             kernels: Vec::new(),
             policy: Policy::Open,
+            worker: !name.starts_with("bare-"),
             panics: false,
         };
         for line in head {
-            let Some((key, value)) = line.split_once(": ") else { continue };
+            let Some((key, value)) = line.split_once(": ") else {
+                continue;
+            };
             match key {
                 "kernels" => scenario.kernels = value.split(' ').map(str::to_owned).collect(),
                 "policy" => {
@@ -81,7 +86,11 @@ impl Scenario {
                 _ => bail!("`{key}: {value}` is not understood: known are kernels, policy and ends: panic"),
             }
         }
-        if let Some(unknown) = scenario.kernels.iter().find(|name| !kernels.contains(&name.as_str())) {
+        if let Some(unknown) = scenario
+            .kernels
+            .iter()
+            .find(|name| !kernels.contains(&name.as_str()))
+        {
             bail!("there is no kernel `{unknown}`: known are {}", kernels.join(", "));
         }
         if scenario.kernels.is_empty() {
@@ -135,8 +144,13 @@ pub(crate) fn outcomes(results: &str) -> Vec<Outcome> {
             });
             continue;
         }
-        let Some(last) = all.last_mut().filter(|outcome| outcome.code.is_none()) else { continue };
-        match line.strip_prefix("##end ").map(|rest| rest.split(' ').collect::<Vec<_>>()) {
+        let Some(last) = all.last_mut().filter(|outcome| outcome.code.is_none()) else {
+            continue;
+        };
+        match line
+            .strip_prefix("##end ")
+            .map(|rest| rest.split(' ').collect::<Vec<_>>())
+        {
             Some(words) if words.len() == 3 && words[0] == last.name => {
                 last.code = words[1].parse().ok();
                 last.hundredths = words[2].parse().unwrap_or_default();
