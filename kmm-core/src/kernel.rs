@@ -26,6 +26,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KernelVersion {
     raw: String,
+    /// How much of `raw` is the matched form.
+    matched: usize,
     normalized: String,
 }
 
@@ -33,8 +35,36 @@ impl KernelVersion {
     /// The kernel version that a node reports (`status.nodeInfo.kernelVersion`, `uname -r`).
     pub fn new(raw: impl Into<String>) -> Self {
         let raw = raw.into();
-        let normalized = normalize(matched(&raw));
-        Self { raw, normalized }
+        let matched = raw.strip_suffix('+').unwrap_or(&raw).len();
+        Self::cut(raw, matched)
+    }
+
+    /// A kernel version that is in matched form already: a `+` at its end stays.
+    ///
+    /// This is how the kernel of a `PreflightValidation` is taken, and that of a `ModuleImagesConfig`.
+    ///
+    /// # Example: no plus is dropped twice
+    ///
+    /// ```
+    /// use kmm_core::kernel::KernelVersion;
+    ///
+    /// let kernel = KernelVersion::from_matched("6.6.35+");
+    /// assert_eq!(kernel.matched(), "6.6.35+");
+    /// assert_eq!(kernel.normalized(), "6.6.35_");
+    /// ```
+    pub fn from_matched(matched: impl Into<String>) -> Self {
+        let raw = matched.into();
+        let matched = raw.len();
+        Self::cut(raw, matched)
+    }
+
+    fn cut(raw: String, matched: usize) -> Self {
+        let normalized = normalize(&raw[..matched]);
+        Self {
+            raw,
+            matched,
+            normalized,
+        }
     }
 
     /// As the node reports it.
@@ -44,7 +74,7 @@ impl KernelVersion {
 
     /// As mappings see it, and as `lib/modules/<kernel>` is named in an image: without one trailing `+`.
     pub fn matched(&self) -> &str {
-        matched(&self.raw)
+        &self.raw[..self.matched]
     }
 
     /// As templates see it: the matched form with `_` for every character outside `[A-Za-z0-9._-]`.
@@ -111,10 +141,6 @@ impl Components<'_> {
 pub struct TooFewComponents {
     /// The normalised version.
     pub version: String,
-}
-
-fn matched(raw: &str) -> &str {
-    raw.strip_suffix('+').unwrap_or(raw)
 }
 
 fn normalize(version: &str) -> String {

@@ -1,7 +1,7 @@
 //! Whether a container runtime takes a name for an image.
 
 /// What is wrong with the name, if a container runtime would refuse it: the grammar of distribution references.
-pub(super) fn fault(image: &str) -> Option<String> {
+pub(crate) fn fault(image: &str) -> Option<String> {
     if image.is_empty() {
         return Some("the image name is empty".to_owned());
     }

@@ -17,7 +17,7 @@ mod explain;
 mod facts;
 mod gate;
 mod gates;
-mod image_name;
+pub(crate) mod image_name;
 mod list;
 mod quoting;
 mod taint;

@@ -8,6 +8,7 @@
 
 mod depmod;
 mod lines;
+mod pulled;
 mod read;
 mod scope;
 mod shell;
@@ -16,6 +17,9 @@ mod words;
 
 use std::ops::Range;
 
+pub use pulled::Pulled;
+pub use pulled::PulledBy;
+pub use pulled::UnknownImage;
 pub use scope::Visibility;
 pub use variables::Form;
 pub use variables::Use;
