@@ -81,7 +81,7 @@ impl Machine {
         }
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(fs::File::create(&errors)?);
-        let mut child = Ended(command.spawn().context("could not start `qemu-system-x86_64`")?);
+        let mut child = Ended(command.spawn().context("could not start `setpriv`")?);
         let status = wait(&mut child.0, start, limit)?;
         drop(child);
         let console = text(&console)? + &text(&errors)?;
@@ -98,13 +98,15 @@ impl Machine {
         fs::create_dir_all(folder)?;
         let mut command = self.command(folder)?;
         command.args(["-serial", "mon:stdio", "-serial", "null"]);
-        let mut child = Ended(command.spawn().context("could not start `qemu-system-x86_64`")?);
+        let mut child = Ended(command.spawn().context("could not start `setpriv`")?);
         child.0.wait()?;
         Ok(())
     }
 
     fn command(&self, folder: &Path) -> Result<Command> {
-        let mut command = Command::new("qemu-system-x86_64");
+        let mut command = Command::new("setpriv");
+        // Should this program be killed, the machine ends with it.
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
         // There may be a `/dev/kvm` that cannot run these kernels: the emulator is the same everywhere.
         command.args(["-accel", "tcg", "-machine", "q35", "-cpu", "max", "-m", "512"]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
