@@ -26,7 +26,9 @@ use kmm_core::kmod::Symvers;
 
 pub(crate) use parts::KernelParts;
 pub(crate) use parts::KernelTree;
+pub(crate) use parts::entries;
 pub(crate) use parts::set_up;
+pub(crate) use parts::unpacked;
 
 /// Random trees in one run.
 const TREES: u64 = 300;

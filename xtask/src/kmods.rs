@@ -56,7 +56,7 @@ pub(crate) fn build(headers: &Path) -> Result<PathBuf> {
     let work = done.with_extension(std::process::id().to_string());
     let _ = fs::remove_dir_all(&work);
     let place = |name: &str| work.join(name);
-    compile(headers, &place(""), |text| text.to_owned())?;
+    compile(headers, &place(""), str::to_owned)?;
     compile(headers, &place("other"), |text| {
         text.replace("MODULE_VERSION(\"1.0.0", "MODULE_VERSION(\"2.0.0")
     })?;

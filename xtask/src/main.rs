@@ -14,6 +14,7 @@ mod kmods;
 mod oracle;
 mod steps;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ usage: cargo xtask COMMAND
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
   kmods HEADERS          compile the test modules against a folder of kernel headers, and print where they are
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
+  vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
+  vm --shell [KERNEL]    a shell in such a machine
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
 ";
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["differential", rest @ ..] => differential::command(rest),
         ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),
+        ["vm", rest @ ..] => vm::command(rest),
         ["kmods", headers] => {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
         }

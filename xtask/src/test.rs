@@ -9,6 +9,7 @@ use crate::kernels;
 use crate::oracle;
 use crate::steps;
 use crate::steps::Steps;
+use crate::vm;
 
 /// Random inputs of each kind that are compared with Go in one run.
 const INPUTS: usize = 20_000;
@@ -46,6 +47,7 @@ pub(crate) fn run() -> Result<()> {
     steps.step("same answers as Go", || differential::run(&go, INPUTS, SEED))?;
     let kernels = steps.step("set up Debian kernels, headers and kmod", kernels::set_up)?;
     steps.step("same bytes as kmod", || kernels::compare(&kernels))?;
+    steps.step("worker on real kernels", || vm::run(&[]))?;
     steps.summary();
     Ok(())
 }

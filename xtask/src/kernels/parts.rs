@@ -75,6 +75,13 @@ pub(crate) fn set_up() -> Result<KernelParts> {
     })
 }
 
+/// One kernel of the machine's architecture, unpacked.
+pub(crate) fn unpacked(metapackage: &str) -> Result<KernelTree> {
+    let folder = cache()?.join("kernels");
+    fs::create_dir_all(folder.join("deb"))?;
+    kernel(&folder, metapackage, None)
+}
+
 /// The folder for what is kept between runs.
 fn cache() -> Result<PathBuf> {
     let from = |name: &str| std::env::var_os(name).map(PathBuf::from);
