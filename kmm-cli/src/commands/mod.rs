@@ -3,10 +3,12 @@
 mod completions;
 mod coverage;
 mod decode;
+mod depmod;
 mod explain;
 mod images;
 mod man;
 mod match_;
+mod modinfo;
 mod modprobe;
 mod resolve;
 mod template;
@@ -30,6 +32,8 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
         Command::Template(arguments) => template::run(&arguments, printer),
         Command::Match(arguments) => match_::run(&arguments, printer),
         Command::Decode(arguments) => decode::run(&arguments, printer),
+        Command::Modinfo(arguments) => modinfo::run(&arguments, printer),
+        Command::Depmod(arguments) => depmod::run(&arguments, printer),
         Command::Completions(arguments) => completions::run(&arguments, printer),
         Command::Man(arguments) => man::run(&arguments, printer),
     }
