@@ -80,7 +80,6 @@ pub struct TarError {
     /// The place of the header in the stream.
     pub at: u64,
     /// What is wrong.
-    #[source]
     pub fault: Fault,
 }
 
@@ -192,7 +191,10 @@ impl<R: Skip> TarReader<R> {
         if self.ended {
             return Ok(None);
         }
-        let at = self.position.saturating_add(self.left).saturating_add(self.padding);
+        let at = self
+            .position
+            .saturating_add(self.left)
+            .saturating_add(self.padding);
         let entry = self
             .leave()
             .and_then(|()| self.read_entry())
