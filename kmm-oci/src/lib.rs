@@ -39,3 +39,6 @@ pub use scan::scan;
 pub use scan::scan_reference;
 pub use source::ImageStore;
 pub use source::SourceError;
+
+#[cfg(test)]
+mod tests;

@@ -188,9 +188,9 @@ pub enum ScanError {
     #[error("the index says that the image is for {listed}, its configuration says {config}")]
     Platforms {
         /// From the index.
-        listed: Platform,
+        listed: String,
         /// From the configuration.
-        config: Platform,
+        config: String,
     },
     /// Configuration and manifest do not agree.
     #[error("the manifest has {layers} layers, the configuration {diff_ids}")]

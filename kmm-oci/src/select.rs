@@ -180,8 +180,8 @@ fn open(store: &dyn ImageStore, entry: &Descriptor) -> Result<Selected, ScanErro
             if !says_nothing(&selected.config.platform) && !selected.config.platform.agrees(listed) =>
         {
             Err(ScanError::Platforms {
-                listed: listed.clone(),
-                config: selected.config.platform,
+                listed: listed.to_string(),
+                config: selected.config.platform.to_string(),
             })
         }
         _ => Ok(selected),

@@ -23,4 +23,4 @@ pub(crate) use read::Shared;
 pub(crate) use read::read;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
