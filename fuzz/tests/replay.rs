@@ -15,6 +15,8 @@ const TARGETS: &[(&str, Target)] = &[
     ("template", kmm_fuzz::template),
     ("command", kmm_fuzz::command),
     ("dockerfile", kmm_fuzz::dockerfile),
+    ("image_manifest", kmm_fuzz::image_manifest),
+    ("tar_stream", kmm_fuzz::tar_stream),
 ];
 
 #[test]
