@@ -1,5 +1,10 @@
 //! Fuzz targets: each takes any bytes, and panics when a promise is broken.
 
+mod images;
+
+pub use images::image_manifest;
+pub use images::tar_stream;
+
 use kmm_core::build::Dockerfile;
 use kmm_core::depmod::BinaryIndex;
 use kmm_core::depmod::Config;

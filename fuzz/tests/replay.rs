@@ -22,6 +22,8 @@ const TARGETS: &[(&str, Target)] = &[
     ("object", kmm_fuzz::object),
     ("signature", kmm_fuzz::signature),
     ("modules_dep", kmm_fuzz::modules_dep),
+    ("image_manifest", kmm_fuzz::image_manifest),
+    ("tar_stream", kmm_fuzz::tar_stream),
 ];
 
 #[test]

@@ -17,9 +17,12 @@
 //! It decides nothing about a kernel module: that is [`kmm_core`]'s. It writes no images and unpacks none to disk.
 
 pub mod digest;
+pub mod layer;
 pub mod locator;
 pub mod manifest;
 pub mod reference;
+pub mod scan;
+mod select;
 pub mod source;
 pub mod tar;
 
@@ -29,5 +32,13 @@ pub use manifest::Descriptor;
 pub use manifest::Platform;
 pub use manifest::RawManifest;
 pub use reference::ImageName;
+pub use scan::ScanError;
+pub use scan::ScanOptions;
+pub use scan::ScannedImage;
+pub use scan::scan;
+pub use scan::scan_reference;
 pub use source::ImageStore;
 pub use source::SourceError;
+
+#[cfg(test)]
+mod tests;

@@ -9,12 +9,12 @@ use crate::manifest::LARGEST;
 use crate::manifest::Platform;
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const OCI_ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
-const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
 /// Manifests that one index may list.
@@ -202,6 +202,37 @@ impl From<RawDescriptor> for Descriptor {
             platform: raw.platform,
         }
     }
+}
+
+/// The entries of a layout's `index.json`, with the names that they have there.
+pub(crate) fn named_entries(bytes: &[u8]) -> Result<Vec<(Descriptor, Vec<String>)>, ManifestError> {
+    #[derive(Deserialize)]
+    struct Index {
+        manifests: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(flatten)]
+        descriptor: RawDescriptor,
+        annotations: Option<std::collections::BTreeMap<String, String>>,
+    }
+    let index: Index = serde_json::from_slice(bytes).map_err(|e| ManifestError::json(&e))?;
+    if index.manifests.len() > MOST_MANIFESTS {
+        return Err(ManifestError::TooManyManifests {
+            count: index.manifests.len(),
+        });
+    }
+    let names = |annotations: Option<std::collections::BTreeMap<String, String>>| {
+        let mut annotations = annotations.unwrap_or_default();
+        ["org.opencontainers.image.ref.name", "io.containerd.image.name"]
+            .iter()
+            .filter_map(|key| annotations.remove(*key))
+            .collect()
+    };
+    let entries = index.manifests.into_iter();
+    Ok(entries
+        .map(|entry| (entry.descriptor.into(), names(entry.annotations)))
+        .collect())
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -15,6 +15,11 @@ pub use document::ManifestError;
 pub use platform::Platform;
 pub use platform::PlatformError;
 
+pub(crate) use document::DOCKER_CONFIG;
+pub(crate) use document::DOCKER_MANIFEST;
+pub(crate) use document::OCI_INDEX;
+pub(crate) use document::named_entries;
+
 use crate::digest::Digest;
 
 /// The most bytes that a manifest, an index or a configuration may have: 4 MiB, what registries take.

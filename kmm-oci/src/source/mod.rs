@@ -1,5 +1,12 @@
 //! Stores of images, all behind [`ImageStore`].
 
+mod archive;
+mod directory;
+mod docker;
+mod files;
+mod layout;
+mod stream;
+
 use std::error::Error;
 use std::io::Read;
 
@@ -8,6 +15,13 @@ use thiserror::Error;
 use crate::digest::Digest;
 use crate::manifest::Descriptor;
 use crate::manifest::RawManifest;
+
+pub use docker::DockerArchive;
+pub use layout::OciLayout;
+
+pub(crate) use directory::scan_directory;
+pub(crate) use stream::must_stream;
+pub(crate) use stream::scan_stream;
 
 /// Where manifests and blobs come from; blocking, and called from several threads at once.
 ///

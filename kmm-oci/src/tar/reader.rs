@@ -80,7 +80,6 @@ pub struct TarError {
     /// The place of the header in the stream.
     pub at: u64,
     /// What is wrong.
-    #[source]
     pub fault: Fault,
 }
 
@@ -151,6 +150,7 @@ impl From<io::Error> for Fault {
 pub struct TarReader<R> {
     input: R,
     position: u64,
+    entry_at: u64,
     /// Bytes of the current entry that were not read, and its padding.
     left: u64,
     padding: u64,
@@ -172,6 +172,7 @@ impl<R: Skip> TarReader<R> {
         Self {
             input,
             position: 0,
+            entry_at: 0,
             left: 0,
             padding: 0,
             ended: false,
@@ -192,11 +193,12 @@ impl<R: Skip> TarReader<R> {
         if self.ended {
             return Ok(None);
         }
-        let at = self.position.saturating_add(self.left).saturating_add(self.padding);
-        let entry = self
-            .leave()
-            .and_then(|()| self.read_entry())
-            .map_err(|fault| TarError { at, fault })?;
+        // What is missing belongs to the entry that was read last.
+        let at = self.entry_at;
+        self.leave().map_err(|fault| TarError { at, fault })?;
+        let at = self.position;
+        self.entry_at = at;
+        let entry = self.read_entry().map_err(|fault| TarError { at, fault })?;
         self.ended = entry.is_none();
         Ok(entry)
     }
@@ -207,7 +209,7 @@ impl<R: Skip> TarReader<R> {
     ///
     /// When the file is sparse, or the stream ends before it does.
     pub fn content(&mut self, entry: &Entry, into: &mut Vec<u8>) -> Result<(), TarError> {
-        let at = self.position;
+        let at = self.entry_at;
         let error = |fault| TarError { at, fault };
         if entry.kind == EntryKind::Sparse {
             let path = String::from_utf8_lossy(&entry.path).into_owned();

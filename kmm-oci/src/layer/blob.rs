@@ -1,0 +1,264 @@
+//! The bytes of a blob: counted, hashed, unpacked.
+
+use std::io;
+use std::io::BufRead;
+use std::io::Read;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::SyncSender;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::digest::Algorithm;
+use crate::digest::Digest;
+use crate::digest::Hasher;
+use crate::layer::LayerFault;
+use crate::layer::Pool;
+use crate::layer::chunks::CHUNK;
+use crate::manifest::LayerFormat;
+
+/// How far back zstd data may refer without asking: 8 MiB, what its specification asks every reader to allow.
+pub(crate) const WINDOW_LOG: u32 = 23;
+
+/// How far back it may refer at most: 32 MiB, what the best level of the encoder that builders use asks for.
+const LARGEST_WINDOW_LOG: u32 = 25;
+
+/// What a blob has to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expected {
+    /// Digest and size, where the manifest names the blob itself.
+    pub(crate) blob: Option<(Digest, u64)>,
+    /// The compression of its media type.
+    pub(crate) format: Option<LayerFormat>,
+}
+
+/// What a blob was.
+#[derive(Debug)]
+pub(super) struct ReadBlob {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) format: LayerFormat,
+}
+
+/// A blob while it is read.
+struct Blob<'a> {
+    input: Box<dyn Read + Send + 'a>,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    hasher: Hasher,
+    size: u64,
+    expected: Option<u64>,
+    /// Why reading stopped; a decompressor that reads from here says less.
+    fault: Option<LayerFault>,
+    ended: bool,
+}
+
+impl<'a> Blob<'a> {
+    fn new(input: Box<dyn Read + Send + 'a>, expected: &Expected) -> Self {
+        let algorithm = expected
+            .blob
+            .as_ref()
+            .map_or(Algorithm::Sha256, |(digest, _)| digest.algorithm());
+        Self {
+            input,
+            buffer: vec![0; CHUNK],
+            start: 0,
+            end: 0,
+            hasher: Hasher::new(algorithm),
+            size: 0,
+            expected: expected.blob.as_ref().map(|(_, size)| *size),
+            fault: None,
+            ended: false,
+        }
+    }
+
+    /// Fills the buffer as far as the input gives, hashes what came, and notices when it is too much.
+    fn refill(&mut self) -> Result<(), LayerFault> {
+        (self.start, self.end) = (0, 0);
+        while self.end < self.buffer.len() && !self.ended {
+            let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+            match self.input.read(room) {
+                Ok(0) => self.ended = true,
+                Ok(read) => self.end = (self.end + read).min(self.buffer.len()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(LayerFault::Io {
+                        at: self.size + self.end as u64,
+                        source,
+                    });
+                }
+            }
+        }
+        self.size += self.end as u64;
+        self.hasher
+            .update(self.buffer.get(..self.end).unwrap_or_default());
+        match self.expected {
+            Some(expected) if self.size > expected => Err(LayerFault::Size {
+                size: self.size,
+                expected,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads on to the end, and tells whether it was the right blob.
+    fn finish(mut self, expected: &Expected, format: LayerFormat) -> Result<ReadBlob, LayerFault> {
+        loop {
+            if let Some(fault) = self.fault.take() {
+                return Err(fault);
+            }
+            if self.ended {
+                break;
+            }
+            self.refill()?;
+        }
+        let digest = self.hasher.finish();
+        if let Some((right, size)) = &expected.blob {
+            if self.size != *size {
+                return Err(LayerFault::Size {
+                    size: self.size,
+                    expected: *size,
+                });
+            }
+            if digest != *right {
+                return Err(LayerFault::Digest { found: digest });
+            }
+        }
+        Ok(ReadBlob {
+            digest,
+            size: self.size,
+            format,
+        })
+    }
+}
+
+impl Read for Blob<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let there = self.fill_buf()?;
+        let step = there.len().min(into.len());
+        if let (Some(to), Some(from)) = (into.get_mut(..step), there.get(..step)) {
+            to.copy_from_slice(from);
+        }
+        self.consume(step);
+        Ok(step)
+    }
+}
+
+impl BufRead for Blob<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.end && !self.ended && self.fault.is_none() {
+            self.fault = self.refill().err();
+        }
+        if self.fault.is_some() {
+            return Err(io::Error::other("the blob is not what it should be"));
+        }
+        Ok(self.buffer.get(self.start..self.end).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
+    }
+}
+
+/// Reads a blob to its end, and sends what it unpacks to in chunks, as long as someone takes them.
+///
+/// What is wrong with the blob itself (another digest) counts more than what follows from it (damaged compression).
+pub(super) fn unpack(
+    input: Box<dyn Read + Send + '_>,
+    expected: &Expected,
+    windows: &Pool,
+    chunks: &SyncSender<Vec<u8>>,
+    used: &Receiver<Vec<u8>>,
+) -> Result<ReadBlob, LayerFault> {
+    let mut blob = Blob::new(input, expected);
+    // What is wrong with the blob is kept in it, and told at the end.
+    let start = blob.fill_buf().unwrap_or_default();
+    let format = format_of(start);
+    let window = window_log(start);
+    let unpacked = match expected.format {
+        Some(listed) if listed != format && !start.is_empty() => Err(LayerFault::Compression {
+            listed,
+            found: format,
+        }),
+        _ => decode(&mut blob, format, window, windows, chunks, used).map_err(|error| LayerFault::Unpack {
+            format,
+            reason: error.to_string(),
+        }),
+    };
+    let read = blob.finish(expected, format)?;
+    unpacked.map(|()| read)
+}
+
+fn decode(
+    blob: &mut Blob<'_>,
+    format: LayerFormat,
+    window: u32,
+    windows: &Pool,
+    chunks: &SyncSender<Vec<u8>>,
+    used: &Receiver<Vec<u8>>,
+) -> io::Result<()> {
+    match format {
+        LayerFormat::Plain => send(blob, chunks, used),
+        LayerFormat::Gzip => send(&mut MultiGzDecoder::new(blob), chunks, used),
+        LayerFormat::Zstd => {
+            let _window = windows.take(if window > WINDOW_LOG {
+                1 << LARGEST_WINDOW_LOG
+            } else {
+                0
+            });
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(blob)?;
+            decoder.window_log_max(if window > WINDOW_LOG {
+                LARGEST_WINDOW_LOG
+            } else {
+                WINDOW_LOG
+            })?;
+            send(&mut decoder, chunks, used)
+        }
+    }
+}
+
+/// Sends all that comes out of a reader; stops early when nobody takes it.
+fn send(from: &mut dyn Read, chunks: &SyncSender<Vec<u8>>, used: &Receiver<Vec<u8>>) -> io::Result<()> {
+    loop {
+        let mut chunk = used.try_recv().unwrap_or_default();
+        chunk.resize(CHUNK, 0);
+        let mut filled = 0;
+        while let Some(room) = chunk.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match from.read(room) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        chunk.truncate(filled);
+        if filled == 0 || chunks.send(chunk).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// The compression that the first bytes tell.
+pub(crate) fn format_of(start: &[u8]) -> LayerFormat {
+    match start {
+        [0x1f, 0x8b, ..] => LayerFormat::Gzip,
+        // A frame, or one that holds no data.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => LayerFormat::Zstd,
+        _ => LayerFormat::Plain,
+    }
+}
+
+/// The window that the first zstd frame asks for, as a power of two, rounded up.
+fn window_log(start: &[u8]) -> u32 {
+    let (Some(descriptor), Some(window)) = (start.get(4), start.get(5)) else {
+        return 0;
+    };
+    if descriptor & 0x20 != 0 {
+        // One segment: the window is as large as the content, and the field is left out.
+        return match descriptor >> 6 {
+            0 | 1 => 0,
+            _ => LARGEST_WINDOW_LOG,
+        };
+    }
+    10 + u32::from(window >> 3) + u32::from(window & 7 != 0)
+}

@@ -1,0 +1,26 @@
+//! One layer, from the bytes of its blob to facts about its files.
+//!
+//! Two threads work on a layer: one reads the blob, hashes it and unpacks it, the other hashes what comes out and reads
+//! the tar stream. A few chunks lie between them, and that is all that is in memory.
+
+mod blob;
+mod chunks;
+mod error;
+mod pool;
+mod read;
+
+pub use error::LayerFault;
+
+pub(crate) use blob::Expected;
+pub(crate) use blob::WINDOW_LOG;
+pub(crate) use blob::format_of;
+pub(crate) use pool::Pool;
+pub use read::layer_of_tar;
+
+pub(crate) use read::LayerJob;
+pub(crate) use read::ReadLayer;
+pub(crate) use read::Shared;
+pub(crate) use read::read;
+
+#[cfg(test)]
+pub(crate) mod tests;

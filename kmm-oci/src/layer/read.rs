@@ -1,0 +1,207 @@
+//! The two threads of a layer, and what they find.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use kmm_core::image;
+use kmm_core::image::Budget;
+use kmm_core::image::LayerReader;
+use kmm_core::image::Want;
+use kmm_core::kmod::Compression;
+use kmm_core::kmod::Decompress;
+use kmm_core::sign::Verifier;
+
+use crate::digest::Algorithm;
+use crate::digest::Digest;
+use crate::layer::Expected;
+use crate::layer::LayerFault;
+use crate::layer::Pool;
+use crate::layer::blob;
+use crate::layer::chunks::Chunks;
+use crate::layer::chunks::WAITING;
+use crate::manifest::LayerFormat;
+use crate::tar::Entry;
+use crate::tar::EntryKind;
+use crate::tar::Skip;
+use crate::tar::TarReader;
+
+/// What a compressed module may need in memory: itself, and some eight times that when it is unpacked.
+const UNPACKED_FACTOR: u64 = 9;
+
+/// What all layers of an image share while they are read.
+pub(crate) struct Shared<'a> {
+    pub(crate) budget: Budget,
+    pub(crate) contents: Pool,
+    pub(crate) windows: Pool,
+    pub(crate) unpacked: AtomicU64,
+    pub(crate) unpacked_limit: u64,
+    pub(crate) decompress: &'a (dyn Decompress + Sync),
+    pub(crate) verifier: Option<Arc<dyn Verifier>>,
+}
+
+/// One layer to read.
+pub(crate) struct LayerJob<'a> {
+    pub(crate) input: Box<dyn Read + Send + 'a>,
+    pub(crate) expected: Expected,
+    /// The hash of what it unpacks to that is wanted; a plain blob has the digest of the blob.
+    pub(crate) diff: Option<Algorithm>,
+}
+
+/// One layer that was read: blob and tar stream are whole and right.
+#[derive(Debug)]
+pub(crate) struct ReadLayer {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) format: LayerFormat,
+    pub(crate) diff_id: Option<Digest>,
+    pub(crate) layer: image::Layer,
+}
+
+/// Reads a layer, to the end of its blob.
+pub(crate) fn read(job: LayerJob<'_>, shared: &Shared<'_>) -> Result<ReadLayer, LayerFault> {
+    let (to, chunks) = sync_channel(WAITING);
+    let (back, used) = sync_channel(WAITING);
+    let LayerJob {
+        input,
+        expected,
+        diff,
+    } = job;
+    thread::scope(|scope| {
+        let unpacking = scope.spawn(move || {
+            let result = blob::unpack(input, &expected, &shared.windows, &to, &used);
+            drop(to);
+            result
+        });
+        let mut chunks = Chunks::new(chunks, back, diff, &shared.unpacked, shared.unpacked_limit);
+        let layer = entries(&mut chunks, shared);
+        let limit = shared.unpacked_limit;
+        let (layer, diff_id) = match layer {
+            Ok(layer) => match chunks.finish() {
+                (_, true) => (Err(LayerFault::TooLarge { limit }), None),
+                (diff_id, false) => (Ok(layer), diff_id),
+            },
+            Err(_) if chunks.is_too_large() => {
+                drop(chunks);
+                (Err(LayerFault::TooLarge { limit }), None)
+            }
+            Err(fault) => {
+                // Nobody takes chunks any more: the other thread goes on with hashing only.
+                drop(chunks);
+                (Err(fault), None)
+            }
+        };
+        // A blob that is not the right one counts more than what was found in it.
+        let Ok(blob) = unpacking.join() else {
+            return Err(LayerFault::Unpack {
+                format: LayerFormat::Plain,
+                reason: "the thread that unpacks it stopped".to_owned(),
+            });
+        };
+        let blob = blob?;
+        Ok(ReadLayer {
+            digest: blob.digest,
+            size: blob.size,
+            format: blob.format,
+            diff_id,
+            layer: layer?,
+        })
+    })
+}
+
+fn entries(chunks: &mut Chunks<'_>, shared: &Shared<'_>) -> Result<image::Layer, LayerFault> {
+    let mut layer = LayerReader::within(&shared.budget);
+    if let Some(verifier) = &shared.verifier {
+        layer = layer.verify_with(Arc::clone(verifier));
+    }
+    feed(chunks, &mut layer, &shared.contents, shared.decompress)?;
+    Ok(layer.finish())
+}
+
+/// Tells a reader every entry of a tar stream.
+fn feed(
+    stream: &mut impl Skip,
+    layer: &mut LayerReader,
+    contents: &Pool,
+    decompress: &dyn Decompress,
+) -> Result<(), LayerFault> {
+    let mut tar = TarReader::new(ByReference(stream));
+    while let Some(entry) = tar.next_entry()? {
+        if layer.entry(header(&entry))? == Want::Nothing {
+            continue;
+        }
+        let _memory = contents.take(weight(&entry));
+        // The size is bounded by what the reader asks for.
+        let mut bytes = Vec::new();
+        tar.content(&entry, &mut bytes)?;
+        layer.content(&bytes, decompress);
+    }
+    Ok(())
+}
+
+/// What the content of a file needs in memory while it is looked at.
+fn weight(entry: &Entry) -> u64 {
+    let packed = [Compression::Gzip, Compression::Xz, Compression::Zstd]
+        .iter()
+        .any(|compression| entry.path.ends_with(compression.extension().as_bytes()));
+    if packed {
+        entry.size.saturating_mul(UNPACKED_FACTOR)
+    } else {
+        entry.size
+    }
+}
+
+fn header(entry: &Entry) -> image::Header<'_> {
+    let kind = match &entry.kind {
+        EntryKind::File | EntryKind::Sparse => image::Kind::File,
+        EntryKind::Directory => image::Kind::Directory,
+        EntryKind::Symlink(target) => image::Kind::Symlink(target),
+        EntryKind::HardLink(target) => image::Kind::HardLink(target),
+        EntryKind::Device => image::Kind::Device,
+    };
+    image::Header {
+        path: &entry.path,
+        kind,
+        size: entry.size,
+        mode: entry.mode,
+    }
+}
+
+/// Lends a stream to a reader that wants to own one.
+struct ByReference<'a, R>(&'a mut R);
+
+impl<R: Skip> std::io::Read for ByReference<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(into)
+    }
+}
+
+impl<R: Skip> std::io::BufRead for ByReference<'_, R> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.0.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.0.consume(count);
+    }
+}
+
+impl<R: Skip> Skip for ByReference<'_, R> {
+    fn skip(&mut self, count: u64) -> std::io::Result<u64> {
+        self.0.skip(count)
+    }
+}
+
+/// Reads a tar stream that lies in memory, for tests and fuzzing: any bytes give a layer or an error.
+///
+/// # Errors
+///
+/// When it is no tar stream, or no layer.
+pub fn layer_of_tar(bytes: &[u8], limits: &image::Limits) -> Result<image::Layer, LayerFault> {
+    let mut layer = LayerReader::new(limits);
+    let mut stream = bytes;
+    feed(&mut stream, &mut layer, &Pool::new(1), &kmm_core::kmod::PlainOnly)?;
+    Ok(layer.finish())
+}

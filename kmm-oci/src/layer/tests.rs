@@ -1,0 +1,221 @@
+use std::io;
+use std::io::Cursor;
+use std::io::Read;
+use std::io::Write;
+
+use kmm_core::kmod::PlainOnly;
+
+use super::*;
+use crate::digest::Algorithm;
+use crate::digest::Digest;
+use crate::manifest::LayerFormat;
+use crate::scan;
+use crate::scan::ScanOptions;
+use crate::tar::build::Builder;
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn pack(bytes: &[u8], format: LayerFormat) -> Vec<u8> {
+    match format {
+        LayerFormat::Plain => bytes.to_vec(),
+        LayerFormat::Gzip => gzip(bytes),
+        LayerFormat::Zstd => zstd::encode_all(bytes, 1).unwrap(),
+    }
+}
+
+fn tar() -> Vec<u8> {
+    let mut tar = Builder::default();
+    tar.folder("opt")
+        .file("opt/big", &vec![7; 3 << 20])
+        .file("opt/a.ko", b"ELF");
+    tar.end()
+}
+
+fn expected(blob: &[u8]) -> Expected {
+    Expected {
+        blob: Some((Digest::sha256(blob), blob.len() as u64)),
+        format: None,
+    }
+}
+
+fn try_read(blob: &[u8], expected: Expected) -> Result<ReadLayer, LayerFault> {
+    let options = ScanOptions::new(&PlainOnly);
+    let input = Box::new(Cursor::new(blob.to_vec()));
+    read(
+        LayerJob {
+            input,
+            expected,
+            diff: Some(Algorithm::Sha256),
+        },
+        &scan::shared(&options),
+    )
+}
+
+const FORMATS: [LayerFormat; 3] = [LayerFormat::Plain, LayerFormat::Gzip, LayerFormat::Zstd];
+
+#[test]
+fn every_compression_gives_the_same_layer() {
+    for format in FORMATS {
+        let blob = pack(&tar(), format);
+        let layer = try_read(&blob, expected(&blob)).unwrap();
+        assert_eq!((layer.format, layer.layer.entries()), (format, 3));
+        assert_eq!(layer.diff_id, Some(Digest::sha256(&tar())));
+        assert_eq!(
+            (layer.digest, layer.size),
+            (Digest::sha256(&blob), blob.len() as u64)
+        );
+    }
+}
+
+#[test]
+fn compressed_data_may_come_in_several_parts() {
+    let (whole, half) = (tar(), 1 << 20);
+    for format in [LayerFormat::Gzip, LayerFormat::Zstd] {
+        let blob = [pack(&whole[..half], format), pack(&whole[half..], format)].concat();
+        assert_eq!(
+            try_read(&blob, expected(&blob)).unwrap().diff_id,
+            Some(Digest::sha256(&whole))
+        );
+    }
+}
+
+#[test]
+fn a_wrong_digest_counts_more_than_what_follows_from_it() {
+    for format in FORMATS {
+        let right = pack(&tar(), format);
+        for place in [0, 1, right.len() / 2, right.len() - 1] {
+            let mut wrong = right.clone();
+            wrong[place] ^= 0x55;
+            let fault = try_read(&wrong, expected(&right)).unwrap_err();
+            assert!(
+                matches!(fault, LayerFault::Digest { .. }),
+                "{format} {place}: {fault}"
+            );
+        }
+        let fault = try_read(&right[..right.len() - 1], expected(&right)).unwrap_err();
+        assert!(matches!(fault, LayerFault::Size { .. }), "{format}: {fault}");
+        let longer = [right.as_slice(), b"x"].concat();
+        let fault = try_read(&longer, expected(&right)).unwrap_err();
+        assert!(matches!(fault, LayerFault::Size { .. }), "{format}: {fault}");
+    }
+}
+
+#[test]
+fn damage_that_the_digest_covers_is_told_as_damage() {
+    for format in [LayerFormat::Gzip, LayerFormat::Zstd] {
+        let mut blob = pack(&tar(), format);
+        blob.truncate(blob.len() - 3);
+        let fault = try_read(&blob, expected(&blob)).unwrap_err();
+        assert!(matches!(fault, LayerFault::Unpack { .. }), "{format}: {fault}");
+    }
+    let blob = gzip(&tar()[..2000]);
+    let fault = try_read(&blob, expected(&blob)).unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "tar entry at byte 512: the stream ends inside of it"
+    );
+    let garbage = [gzip(&tar()), b"garbage behind".to_vec()].concat();
+    let fault = try_read(&garbage, expected(&garbage)).unwrap_err();
+    assert!(matches!(fault, LayerFault::Unpack { .. }), "{fault}");
+}
+
+#[test]
+fn what_follows_the_end_of_the_tar_is_hashed_too() {
+    for format in FORMATS {
+        let padded = [tar(), vec![0; 700_001]].concat();
+        let blob = pack(&padded, format);
+        assert_eq!(
+            try_read(&blob, expected(&blob)).unwrap().diff_id,
+            Some(Digest::sha256(&padded))
+        );
+    }
+}
+
+#[test]
+fn the_media_type_must_tell_the_truth() {
+    let blob = gzip(&tar());
+    let lie = Expected {
+        format: Some(LayerFormat::Zstd),
+        ..expected(&blob)
+    };
+    let fault = try_read(&blob, lie).unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "the media type says that it is zstd, but it is gzip"
+    );
+}
+
+#[test]
+fn a_bomb_is_stopped() {
+    let blob = gzip(&vec![0; 30 << 20]);
+    let mut options = ScanOptions::new(&PlainOnly);
+    options.limits.unpacked_bytes = 10 << 20;
+    for diff in [None, Some(Algorithm::Sha256)] {
+        let shared = scan::shared(&options);
+        let input = Box::new(Cursor::new(blob.clone()));
+        let fault = read(
+            LayerJob {
+                input,
+                expected: expected(&blob),
+                diff,
+            },
+            &shared,
+        )
+        .unwrap_err();
+        assert!(
+            matches!(fault, LayerFault::TooLarge { limit } if limit == 10 << 20),
+            "{fault}"
+        );
+        let unpacked = shared.unpacked.into_inner();
+        assert!(unpacked < 11 << 20, "{unpacked} bytes were unpacked");
+    }
+}
+
+#[test]
+fn a_store_that_fails_half_way_is_told_with_its_reason() {
+    struct Broken(usize);
+    impl Read for Broken {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            if self.0 == 0 {
+                return Err(io::Error::new(io::ErrorKind::ConnectionReset, "reset by peer"));
+            }
+            let count = into.len().min(self.0);
+            into[..count].fill(0x1f);
+            self.0 -= count;
+            Ok(count)
+        }
+    }
+    let options = ScanOptions::new(&PlainOnly);
+    let job = LayerJob {
+        input: Box::new(Broken(300_000)),
+        expected: Expected::default(),
+        diff: None,
+    };
+    let fault = read(job, &scan::shared(&options)).unwrap_err();
+    assert!(matches!(&fault, LayerFault::Io { source, .. } if source.to_string() == "reset by peer"));
+}
+
+#[test]
+fn a_window_that_needs_too_much_memory_is_refused() {
+    for (log, ok) in [(24, true), (27, false)] {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        encoder.write_all(&tar()).unwrap();
+        let blob = encoder.finish().unwrap();
+        let read = try_read(&blob, expected(&blob));
+        assert_eq!(read.is_ok(), ok, "{log}: {:?}", read.err());
+    }
+}
+
+#[test]
+fn random_bytes_are_never_a_panic() {
+    proptest::proptest!(|(bytes: Vec<u8>, format in 0..3usize)| {
+        let blob = pack(&bytes, FORMATS[format]);
+        let _ = try_read(&blob, expected(&blob));
+        let _ = try_read(&bytes, Expected::default());
+    });
+}
