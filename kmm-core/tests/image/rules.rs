@@ -45,20 +45,20 @@ fn with_imports(scene: &mut Scene, imports: &[(&str, u32)]) {
 
 const CASES: [Case; 41] = [
     ("KMM3001", Severity::Error, "is for kernel `6.1.0-7`", |s| {
-        s.move_all(FOLDER, "opt/lib/modules/6.1.0-7")
+        s.move_all(FOLDER, "opt/lib/modules/6.1.0-7");
     }),
     ("KMM3001", Severity::Error, "`dirName: /`", |s| {
-        s.move_all(FOLDER, "lib/modules/6.1.0-9-amd64")
+        s.move_all(FOLDER, "lib/modules/6.1.0-9-amd64");
     }),
     ("KMM3001", Severity::Error, "`dirName: /usr`", |s| {
-        s.move_all(FOLDER, "usr/lib/modules/6.1.0-9-amd64")
+        s.move_all(FOLDER, "usr/lib/modules/6.1.0-9-amd64");
     }),
     ("KMM3001", Severity::Error, "it is a link to `/drivers`", |s| {
         s.move_all(FOLDER, "drivers");
         s.link(FOLDER, "/drivers");
     }),
     ("KMM3001", Severity::Error, "`/src/acme-nic.ko`", |s| {
-        s.move_all(FOLDER, "src")
+        s.move_all(FOLDER, "src");
     }),
     (
         "KMM3002",
@@ -70,16 +70,16 @@ const CASES: [Case; 41] = [
         s.modprobe.modules_loading_order = Some(vec!["acme_nic".to_owned(), "other".to_owned()]);
     }),
     ("KMM3004", Severity::Warning, "no module `icee`", |s| {
-        s.in_tree_to_remove = vec!["icee".to_owned()]
+        s.in_tree_to_remove = vec!["icee".to_owned()];
     }),
     ("KMM3004", Severity::Warning, "built into the kernel", |s| {
-        s.in_tree_to_remove = vec!["ext4".to_owned()]
+        s.in_tree_to_remove = vec!["ext4".to_owned()];
     }),
     ("KMM3005", Severity::Warning, "no parameter `debgu`", |s| {
-        s.modprobe.parameters = vec!["debgu=1".to_owned()]
+        s.modprobe.parameters = vec!["debgu=1".to_owned()];
     }),
     ("KMM3010", Severity::Error, "not a kernel object", |s| {
-        s.put(NIC, "version https://git-lfs")
+        s.put(NIC, "version https://git-lfs");
     }),
     ("KMM3010", Severity::Note, "128 MiB", |s| {
         s.files.insert(NIC.to_owned(), File::Size(1 << 30));
@@ -122,14 +122,14 @@ const CASES: [Case; 41] = [
         |s| with_imports(s, &[("_printk", 9)]),
     ),
     ("KMM3014", Severity::Error, "`no_such`", |s| {
-        with_imports(s, &[("no_such", 9)])
+        with_imports(s, &[("no_such", 9)]);
     }),
     ("KMM3015", Severity::Error, "`free_only`", |s| {
         let pairs = ["license=Proprietary", "name=acme_nic", MAGIC];
         s.put(NIC, signed(object(&pairs, &[("free_only", 3)]), b"good"));
     }),
     ("KMM3016", Severity::Error, "`USB`", |s| {
-        with_imports(s, &[("usb_do", 4)])
+        with_imports(s, &[("usb_do", 4)]);
     }),
     ("KMM3017", Severity::Error, "exports `free_only`", |s| {
         let mut module = object(&["license=GPL", "name=acme_nic", MAGIC], &[("_printk", 2)]);
@@ -165,13 +165,13 @@ const CASES: [Case; 41] = [
         |s| s.move_all(DEP, "opt/lib/modules/5.15/modules.dep"),
     ),
     ("KMM3021", Severity::Error, "`acme-nic.ko`", |s| {
-        s.put(DEP, "acme_core.ko.xz:\n")
+        s.put(DEP, "acme_core.ko.xz:\n");
     }),
     ("KMM3021", Severity::Note, "only `modules.dep.bin`", |s| {
-        s.move_all(DEP, &format!("{FOLDER}/modules.dep.bin"))
+        s.move_all(DEP, &format!("{FOLDER}/modules.dep.bin"));
     }),
     ("KMM3022", Severity::Error, "lacks `acme_core.ko.xz`", |s| {
-        s.put(DEP, "acme-nic.ko: host/kernel/drm.ko\nacme_core.ko.xz:\n")
+        s.put(DEP, "acme-nic.ko: host/kernel/drm.ko\nacme_core.ko.xz:\n");
     }),
     ("KMM3022", Severity::Warning, "`old.ko`", |s| {
         s.put(
@@ -180,19 +180,19 @@ const CASES: [Case; 41] = [
         );
     }),
     ("KMM3030", Severity::Warning, "through the link", |s| {
-        s.put(DEP, "acme-nic.ko: acme_core.ko.xz\nacme_core.ko.xz:\n")
+        s.put(DEP, "acme-nic.ko: acme_core.ko.xz\nacme_core.ko.xz:\n");
     }),
     ("KMM3030", Severity::Warning, "ln -s", |s| {
-        s.remove(&format!("{FOLDER}/host"))
+        s.remove(&format!("{FOLDER}/host"));
     }),
     ("KMM3031", Severity::Warning, "kernel `6.1.0-7`", |s| {
-        s.link(&format!("{FOLDER}/host"), "/lib/modules/6.1.0-7")
+        s.link(&format!("{FOLDER}/host"), "/lib/modules/6.1.0-7");
     }),
     ("KMM3031", Severity::Warning, "not copied", |s| {
-        s.link(&format!("{FOLDER}/extra"), "../../../../drivers")
+        s.link(&format!("{FOLDER}/extra"), "../../../../drivers");
     }),
     ("KMM3040", Severity::Warning, "its name says `xz`", |s| {
-        s.put(CORE, signed(core(), b"good"))
+        s.put(CORE, signed(core(), b"good"));
     }),
     ("KMM3040", Severity::Warning, "gzip", |s| {
         s.remove(CORE);
@@ -202,19 +202,19 @@ const CASES: [Case; 41] = [
         );
     }),
     ("KMM3050", Severity::Error, "no such folder", |s| {
-        s.modprobe.firmware_path = "/lib/firmware".to_owned()
+        s.modprobe.firmware_path = "/lib/firmware".to_owned();
     }),
     ("KMM3051", Severity::Warning, "`acme/nic.bin`", |s| {
-        s.move_all("firmware/acme", "firmware/other")
+        s.move_all("firmware/acme", "firmware/other");
     }),
     ("KMM3060", Severity::Error, "it is not signed", |s| {
-        s.put(NIC, nic().build())
+        s.put(NIC, nic().build());
     }),
     ("KMM3060", Severity::Error, "after the file was compressed", |s| {
         s.put(CORE, packed(&[&core().build(), OUTSIDE].concat()));
     }),
     ("KMM3061", Severity::Error, "with key 1234", |s| {
-        s.put(NIC, signed(nic(), b"foreign"))
+        s.put(NIC, signed(nic(), b"foreign"));
     }),
     ("KMM3070", Severity::Note, "/bin/sh", |s| s.remove("usr/bin/sh")),
     ("KMM3080", Severity::Warning, "most of it in layer 1", |s| {
@@ -253,7 +253,7 @@ fn each_rule_finds_what_it_is_for() {
                 && format!("{} {help}", found.message).contains(words)
         });
         assert!(found.is_some(), "{code}, {words}: {:#?}", report.findings);
-        assert!(found.unwrap().path.starts_with('/'), "{code}: {:?}", found);
+        assert!(found.unwrap().path.starts_with('/'), "{code}: {found:?}");
         let expected = match severity {
             Severity::Error => Fit::DoesNotFit,
             Severity::Warning | Severity::Note => report.fit,
