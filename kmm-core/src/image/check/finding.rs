@@ -52,7 +52,7 @@ impl Finding {
         self
     }
 
-    pub(super) fn as_severity(mut self, severity: Severity) -> Self {
+    pub(super) fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
     }

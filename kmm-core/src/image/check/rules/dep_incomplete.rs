@@ -37,7 +37,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         Some(Listed::Unread(reason)) => {
             let path = format!("{}/modules.dep", context.folder_path);
             let finding = RULE.finding(path, format!("not looked at: {reason}"));
-            findings.push(finding.as_severity(Severity::Note).in_doubt());
+            findings.push(finding.with_severity(Severity::Note).in_doubt());
             return;
         }
         Some(Listed::Text(lines)) => lines,

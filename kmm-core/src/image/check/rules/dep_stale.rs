@@ -61,7 +61,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         );
         findings.push(
             RULE.finding(&path, message)
-                .as_severity(Severity::Warning)
+                .with_severity(Severity::Warning)
                 .with_help(&help),
         );
     }

@@ -3,6 +3,7 @@
 use crate::diag::RuleText;
 use crate::diag::Severity;
 use crate::go_text::join_path;
+use crate::image::Entry;
 use crate::image::FileKind;
 use crate::image::Tree;
 
@@ -76,7 +77,7 @@ fn near_miss(context: &Context<'_>) -> Option<String> {
         let folder = context.tree.find(&path).ok().flatten();
         let kernels: Vec<String> = folder
             .iter()
-            .flat_map(|folder| folder.children())
+            .flat_map(Entry::children)
             .filter(|child| holds_modules(context.tree, &format!("{path}/{}", child.shown_name())))
             .map(|child| child.shown_name())
             .collect();
@@ -85,7 +86,7 @@ fn near_miss(context: &Context<'_>) -> Option<String> {
             return Some(format!("`{path}` is for {what} {}", few(&kernels)));
         }
     }
-    let stray = context.tree.walk().find(|file| file.is_module())?;
+    let stray = context.tree.walk().find(Entry::is_module)?;
     Some(format!(
         "the image has modules elsewhere, such as `{}`",
         stray.path()

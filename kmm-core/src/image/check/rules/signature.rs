@@ -55,11 +55,11 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             }
             Some(other @ Verification::Unsupported { .. }) => RULE
                 .finding(&module.path, format!("the signature by `{signer}` was {other}"))
-                .as_severity(Severity::Note)
+                .with_severity(Severity::Note)
                 .in_doubt(),
             None => RULE
                 .finding(&module.path, "the signature was not verified")
-                .as_severity(Severity::Note)
+                .with_severity(Severity::Note)
                 .in_doubt(),
         };
         findings.push(finding);

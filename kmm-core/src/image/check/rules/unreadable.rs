@@ -35,7 +35,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         let finding = match &module.file {
             Err(unread) => RULE
                 .finding(&module.path, format!("not looked at: {unread}"))
-                .as_severity(Severity::Note)
+                .with_severity(Severity::Note)
                 .in_doubt(),
             Ok(file) => match file.object() {
                 Ok(_) => continue,
@@ -46,7 +46,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
                     },
                 ) => RULE
                     .finding(&module.path, format!("not looked at: {error}"))
-                    .as_severity(Severity::Note)
+                    .with_severity(Severity::Note)
                     .in_doubt(),
                 Err(error) => RULE.finding(&module.path, error.to_string()),
             },

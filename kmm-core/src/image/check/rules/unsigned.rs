@@ -54,7 +54,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             };
             findings.push(
                 finding
-                    .as_severity(worst)
+                    .with_severity(worst)
                     .with_help("sign the module first, then compress it"),
             );
         } else if context.subject.wants_signature {
@@ -71,7 +71,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         );
         findings.push(
             RULE.finding(&context.folder_path, message)
-                .as_severity(Severity::Note),
+                .with_severity(Severity::Note),
         );
     }
 }

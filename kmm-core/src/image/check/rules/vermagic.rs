@@ -53,7 +53,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
                         &module.path,
                         format!("it was built for `{release}`: only the checksums of its symbols tell"),
                     )
-                    .as_severity(Severity::Note),
+                    .with_severity(Severity::Note),
             }
         };
         let finding = finding.if_needed(module.needed);
