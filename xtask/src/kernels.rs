@@ -27,6 +27,7 @@ use kmm_core::kmod::Symvers;
 pub(crate) use parts::KernelParts;
 pub(crate) use parts::KernelTree;
 pub(crate) use parts::set_up;
+pub(crate) use unpack::Unpack;
 
 /// Random trees in one run.
 const TREES: u64 = 300;

@@ -27,9 +27,6 @@ pub(crate) const MODULES: [&str; 8] = [
     "kmm_user",
 ];
 
-/// The firmware that `kmm_fw` asks for, below a firmware folder.
-pub(crate) const FIRMWARE: &str = "kmm/kmm_fw.bin";
-
 const SOURCES: [(&str, &str); 10] = [
     ("Kbuild", include_str!("../kmods/Kbuild")),
     ("dummy.c", include_str!("../kmods/dummy.c")),
@@ -56,7 +53,7 @@ pub(crate) fn build(headers: &Path) -> Result<PathBuf> {
     let work = done.with_extension(std::process::id().to_string());
     let _ = fs::remove_dir_all(&work);
     let place = |name: &str| work.join(name);
-    compile(headers, &place(""), |text| text.to_owned())?;
+    compile(headers, &place(""), str::to_owned)?;
     compile(headers, &place("other"), |text| {
         text.replace("MODULE_VERSION(\"1.0.0", "MODULE_VERSION(\"2.0.0")
     })?;

@@ -9,6 +9,7 @@ mod bench;
 mod demo;
 mod differential;
 mod generate;
+mod image_checks;
 mod kernels;
 mod kmods;
 mod oracle;
@@ -24,6 +25,7 @@ usage: cargo xtask COMMAND
   test                   set up the real parts, then run every test
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
   kmods HEADERS          compile the test modules against a folder of kernel headers, and print where they are
+  images                 check images made from the test modules
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ["kmods", headers] => {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
         }
+        ["images"] => kernels::set_up().and_then(|parts| image_checks::compare(&parts.headers)),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::demo;
 use crate::differential;
 use crate::generate;
+use crate::image_checks;
 use crate::kernels;
 use crate::oracle;
 use crate::steps;
@@ -42,6 +43,9 @@ pub(crate) fn run() -> Result<()> {
     })?;
     let kernels = steps.step("set up Debian kernels, headers and kmod", kernels::set_up)?;
     steps.step("same bytes as kmod", || kernels::compare(&kernels))?;
+    steps.step("images made from real modules", || {
+        image_checks::compare(&kernels.headers)
+    })?;
     steps.summary();
     Ok(())
 }
