@@ -9,6 +9,7 @@ mod bench;
 mod demo;
 mod differential;
 mod generate;
+mod image_checks;
 mod kernels;
 mod kmods;
 mod oracle;
@@ -25,6 +26,7 @@ usage: cargo xtask COMMAND
   test                   set up the real parts, then run every test
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
   kmods HEADERS          compile the test modules against a folder of kernel headers, and print where they are
+  images                 check images made from the test modules
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["kmods", headers] => {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
         }
+        ["images"] => kernels::set_up().and_then(|parts| image_checks::compare(&parts.headers)),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::demo;
 use crate::differential;
 use crate::generate;
+use crate::image_checks;
 use crate::kernels;
 use crate::oracle;
 use crate::steps;
@@ -47,7 +48,10 @@ pub(crate) fn run() -> Result<()> {
     steps.step("same answers as Go", || differential::run(&go, INPUTS, SEED))?;
     let kernels = steps.step("set up Debian kernels, headers and kmod", kernels::set_up)?;
     steps.step("same bytes as kmod", || kernels::compare(&kernels))?;
-    steps.step("worker on real kernels", || vm::run(&[]))?;
+    steps.step("modules on real kernels", || vm::run(&[]))?;
+    steps.step("images made from real modules", || {
+        image_checks::compare(&kernels.headers)
+    })?;
     steps.summary();
     Ok(())
 }
