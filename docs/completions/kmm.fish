@@ -36,6 +36,7 @@ complete -c kmm -n "__fish_kmm_needs_command" -f -a "coverage" -d 'Which kernels
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "modprobe" -d 'The exact modprobe command lines for a kernel'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "template" -d 'Expand image templates as the operator does'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "match" -d 'Try a mapping regexp on kernel versions, with the reason'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "decode" -d 'What messages of the kernel and of modprobe mean: cause, proof, and what mends it'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "man" -d 'Print the manual page of a command, or write all of them into a folder'
 complete -c kmm -n "__fish_kmm_using_subcommand validate" -l explain -d 'Print the long text about a code, such as KMM1001, instead of checking' -r
@@ -114,6 +115,12 @@ complete -c kmm -n "__fish_kmm_using_subcommand match" -l color -d 'When to use 
 always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand match" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand decode" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'"
+complete -c kmm -n "__fish_kmm_using_subcommand decode" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand decode" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand completions" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
 never\t''"
