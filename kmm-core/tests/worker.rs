@@ -1,8 +1,19 @@
 //! What a worker decides, over data of our own.
 #![cfg(feature = "kmod")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "kmod/builder.rs"]
+#[allow(dead_code, reason = "the tests of kernel objects make more of it")]
+mod builder;
+
+use kmm_core::kmod::KernelObject;
+use kmm_core::kmod::PlainOnly;
 use kmm_core::worker::Reason;
 use kmm_core::worker::decode;
+use kmm_core::worker::precheck;
+use kmm_core::worker::precheck::RunningKernel;
+
+use builder::Object;
 
 const MESSAGES: &str = include_str!("data/worker/messages.tsv");
 
@@ -80,4 +91,118 @@ fn the_kernel_goes_before_modprobe() {
         Some(Reason::SignatureMissing)
     );
     assert_eq!(cause("nic: loading out-of-tree module taints kernel.\n"), None);
+}
+
+const HOST: [&str; 3] = [
+    "name=dummy",
+    "license=GPL",
+    "vermagic=6.1.0-2-amd64 SMP preempt mod_unload modversions ",
+];
+
+fn object(magic: &str, layout: u32, change: impl FnOnce(&mut Object)) -> KernelObject {
+    let magic = format!("vermagic={magic}");
+    let mut made = Object::module(&["name=nic", "license=GPL", &magic]);
+    made.imports(&["acme_add"]);
+    made.versions(&[("module_layout", layout), ("acme_add", 7)]);
+    change(&mut made);
+    KernelObject::read(&made.build(), &PlainOnly).unwrap()
+}
+
+/// A kernel of which one of its own modules is known, or none.
+fn kernel(host_module: bool, version: &str) -> RunningKernel {
+    let mut kernel = RunningKernel {
+        release: "6.1.0-2-amd64".to_owned(),
+        version: version.to_owned(),
+        machine: "x86_64".to_owned(),
+        ..RunningKernel::default()
+    };
+    if host_module {
+        let mut made = Object::module(&HOST);
+        made.imports(&["acme_add"]);
+        made.versions(&[("module_layout", 1), ("acme_add", 7)]);
+        kernel
+            .known
+            .learn(&KernelObject::read(&made.build(), &PlainOnly).unwrap());
+    }
+    kernel
+}
+
+fn reasons(object: &KernelObject, kernel: &RunningKernel, forced: bool) -> Vec<Reason> {
+    let refused = precheck::check(object, kernel, forced);
+    refused.into_iter().map(|refused| refused.reason).collect()
+}
+
+const OWN: &str = "6.1.0-2-amd64 SMP preempt mod_unload modversions ";
+const SMP: &str = "#1 SMP PREEMPT_DYNAMIC Debian";
+
+#[test]
+fn with_a_module_of_the_kernel_checksums_decide() {
+    let known = kernel(true, SMP);
+    assert_eq!(reasons(&object(OWN, 1, |_| {}), &known, false), []);
+    // The kernel does not look at the release where there are checksums, so neither is it looked at here.
+    let sibling = "6.1.0-99-amd64 SMP preempt mod_unload modversions ";
+    assert_eq!(reasons(&object(sibling, 1, |_| {}), &known, false), []);
+    assert_eq!(
+        reasons(&object(OWN, 2, |_| {}), &known, false),
+        [Reason::WrongKernel]
+    );
+    assert_eq!(reasons(&object(OWN, 2, |_| {}), &known, true), []);
+    let real_time = "6.1.0-2-rt-amd64 SMP preempt_rt mod_unload modversions ";
+    assert_eq!(
+        reasons(&object(real_time, 1, |_| {}), &known, false),
+        [Reason::WrongKernel]
+    );
+}
+
+#[test]
+fn without_one_only_what_is_certain_is_refused() {
+    let unknown = kernel(false, SMP);
+    assert_eq!(reasons(&object(OWN, 2, |_| {}), &unknown, false), []);
+    let real_time = "6.1.0-2-rt-amd64 SMP preempt_rt mod_unload modversions ";
+    let module = object(real_time, 1, |_| {});
+    assert_eq!(reasons(&module, &unknown, false), [Reason::WrongKernel]);
+    assert_eq!(reasons(&module, &unknown, true), []);
+    assert_eq!(
+        reasons(&module, &kernel(false, "#1 SMP PREEMPT_RT Debian"), false),
+        []
+    );
+    let mut plain = Object::module(&[
+        "name=nic",
+        "license=GPL",
+        "vermagic=6.1.0-1-amd64 SMP mod_unload ",
+    ]);
+    plain.imports(&["acme_add"]);
+    let plain = KernelObject::read(&plain.build(), &PlainOnly).unwrap();
+    assert_eq!(reasons(&plain, &unknown, false), [Reason::WrongKernel]);
+}
+
+#[test]
+fn architecture_and_signature() {
+    for host_module in [true, false] {
+        let mut kernel = kernel(host_module, SMP);
+        let arm = object(OWN, 1, |made| made.machine = 183);
+        assert_eq!(
+            reasons(&arm, &kernel, true),
+            [Reason::WrongArchitecture],
+            "{host_module}"
+        );
+        let unsigned = object(OWN, 1, |_| {});
+        kernel.sig_enforce = Some(true);
+        assert_eq!(reasons(&unsigned, &kernel, false), [Reason::SignatureMissing]);
+        kernel.lockdown = Some("integrity".to_owned());
+        assert_eq!(reasons(&unsigned, &kernel, false), [Reason::Lockdown]);
+        let signed = object(OWN, 1, |made| made.sign(1, b"Acme", &[1, 2], &[0, 2, 9, 9]));
+        assert!(signed.signature.is_some());
+        assert_eq!(reasons(&signed, &kernel, false), []);
+    }
+}
+
+/// The guide has each reason that `kmm decode` gives, in the words that it gives.
+#[test]
+fn the_guide_has_every_reason() {
+    let guide = include_str!("../../docs/guide/decode.md");
+    for reason in decode::MESSAGES.iter().map(|known| known.reason) {
+        let row = format!("| `{reason}` | {} | {} |", reason.cause(), reason.mend());
+        assert!(guide.contains(row.trim_end()), "{row}");
+    }
 }

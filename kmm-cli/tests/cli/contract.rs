@@ -207,6 +207,7 @@ fn outputs_are_what_the_guide_says() {
             "Modprobe",
         );
     }
+    look(&mut checker, &["decode", &data("dmesg.txt")], "Decode");
     look(&mut checker, &["match", "^6", "6.1", "5.10"], "Match");
     look(
         &mut checker,

@@ -275,7 +275,8 @@ fn kind(node: &Node) -> &'static str {
     }
 }
 
-#[cfg(all(test, feature = "yaml"))]
+#[cfg(test)]
+#[cfg(feature = "yaml")]
 mod tests {
     use super::*;
 

@@ -148,7 +148,7 @@ impl Target {
             "force" | "force-vermagic" | "force-modversion" => self.forced = true,
             "dry-run" | "show" | "show-depends" | "showconfig" | "show-config" | "resolve-alias"
             | "version" | "help" | "dump-modversions" | "show-modversions" | "show-exports" => {
-                self.unusual = true
+                self.unusual = true;
             }
             _ => {}
         }
@@ -209,7 +209,8 @@ impl ModulesDep {
     }
 }
 
-#[cfg(all(test, feature = "yaml"))]
+#[cfg(test)]
+#[cfg(feature = "yaml")]
 mod tests {
     use super::*;
     use crate::worker::config;
