@@ -11,6 +11,7 @@ mod differential;
 mod generate;
 mod kernels;
 mod oracle;
+mod registry;
 mod steps;
 mod test;
 
@@ -23,6 +24,7 @@ usage: cargo xtask COMMAND
   test                   set up the real parts, then run every test
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
+  registry               try Debian's docker-registry in every form that the tests use
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
 ";
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["differential", rest @ ..] => differential::command(rest),
         ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),
+        ["registry"] => registry::check(),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

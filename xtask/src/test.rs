@@ -7,6 +7,7 @@ use crate::differential;
 use crate::generate;
 use crate::kernels;
 use crate::oracle;
+use crate::registry;
 use crate::steps;
 use crate::steps::Steps;
 
@@ -42,6 +43,7 @@ pub(crate) fn run() -> Result<()> {
     })?;
     let kernels = steps.step("set up Debian kernels, headers and kmod", kernels::set_up)?;
     steps.step("same bytes as kmod", || kernels::compare(&kernels))?;
+    steps.step("images in real registries", registry::check)?;
     steps.summary();
     Ok(())
 }
