@@ -179,6 +179,7 @@ impl Registry {
         Ok(())
     }
 
+    #[allow(dead_code, reason = "for those who pull")]
     /// A docker `config.json` with the password of this registry, for `--authfile` and the like.
     pub(crate) fn auth_json(&self) -> serde_json::Value {
         let auth = token::base64(format!("{}:{}", self.user, self.password).as_bytes());

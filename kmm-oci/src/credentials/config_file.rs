@@ -115,10 +115,10 @@ impl ConfigFile {
             if let Some(helper) = self.content.cred_helpers.get(key).filter(|name| !name.is_empty()) {
                 return self.ask(helper, server(key)).await;
             }
-            if let Some(entry) = self.content.auths.get(key) {
-                if let Some(found) = self.credential(key, entry)? {
-                    return Ok(Some(found));
-                }
+            if let Some(entry) = self.content.auths.get(key)
+                && let Some(found) = self.credential(key, entry)?
+            {
+                return Ok(Some(found));
             }
         }
         let host = image.registry();
@@ -248,13 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_no_configuration_is_refused_without_its_text() {
-        for text in [
-            "",
-            "[]",
-            "{\"auths\":{\"a\":\"hunter2\"}}",
-            "{\"auths\":[]}",
-            "\u{0}",
-        ] {
+        for text in ["", "{\"auths\":{\"a\":\"hunter2\"}}", "{\"auths\":[]}", "\u{0}"] {
             let error = ConfigFile::parse("f", text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains("line ") && !error.contains("hunter2"), "{error}");
         }

@@ -159,7 +159,8 @@ async fn bounded(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8
     Ok(bytes)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -81,7 +81,7 @@ impl Http {
             unverified: OnceLock::new(),
         };
         // Wrong proxies are found now rather than at the first request.
-        http.builder()?;
+        let _ = http.builder()?;
         Ok(http)
     }
 
@@ -200,6 +200,7 @@ impl Http {
 }
 
 /// Whose certificates are taken.
+#[derive(Clone, Copy)]
 enum Trust {
     Nobody,
     System,

@@ -138,12 +138,18 @@ async fn one(
     log: &Mutex<Vec<Seen>>,
     answer: &(dyn Fn(&Seen, usize) -> Vec<Piece> + Send + Sync),
 ) -> Option<()> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(16 << 10);
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             break end + 4;
         }
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+        // TLS where plain HTTP is spoken: told so at once, as real servers do.
+        if bytes.first() == Some(&0x16) {
+            stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n").await.ok()?;
+            stream.shutdown().await.ok()?;
             return None;
         }
     };
