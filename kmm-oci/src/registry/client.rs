@@ -303,7 +303,13 @@ impl Registry {
                 }
                 Err(error) if error.kind() == ErrorKind::Unreachable => {
                     return Err(match first {
-                        Some(first) if first.kind() == ErrorKind::Tls => first.and(&error),
+                        // A certificate that is not trusted says more than a plain port that is not there.
+                        Some(first)
+                            if first.kind() == ErrorKind::Tls
+                                && !first.reason().contains("InvalidContentType") =>
+                        {
+                            first.and(&error)
+                        }
                         first => joined(error, first),
                     });
                 }
