@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`locator`] | [`Reference`]: where an image lies, read from text |
 //! | [`reference`] | [`ImageName`]: the name of an image in a registry |
+//! | [`credentials`] | passwords and tokens, from where docker, podman and Kubernetes keep them |
+//! | [`registry`] | the store that is a registry |
 //! | [`digest`] | [`Digest`]: checked text, safe as a path |
 //! | [`manifest`] | manifests, indexes and configurations, OCI's and docker's |
 //! | [`source`] | [`ImageStore`], and the stores that are files |
@@ -16,6 +18,7 @@
 //!
 //! It decides nothing about a kernel module: that is [`kmm_core`]'s. It writes no images and unpacks none to disk.
 
+pub mod credentials;
 pub mod digest;
 pub mod layer;
 pub mod locator;
@@ -23,6 +26,7 @@ pub mod manifest;
 pub mod reference;
 pub mod scan;
 mod select;
+pub mod registry;
 pub mod source;
 pub mod tar;
 

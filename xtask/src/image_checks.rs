@@ -23,7 +23,7 @@ use kmm_core::kernel::KernelVersion;
 use kmm_core::kmod::Symvers;
 use kmm_core::kmod::abi::Kernel;
 
-use crate::kernels::Unpack;
+use kmm_files::Decompressors;
 use crate::kmods;
 use crate::steps;
 
@@ -249,7 +249,7 @@ fn check(case: &Case, work: &Path, release: &str, kernel: &Kernel) -> Result<ima
                 mode: 0o644,
             };
             if reader.entry(header)? == Want::Content {
-                reader.content(&bytes, &Unpack);
+                reader.content(&bytes, &Decompressors);
             }
             if path.is_dir() {
                 open.push(path);

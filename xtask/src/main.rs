@@ -13,6 +13,7 @@ mod image_checks;
 mod kernels;
 mod kmods;
 mod oracle;
+mod registry;
 mod steps;
 mod test;
 mod vm;
@@ -30,6 +31,7 @@ usage: cargo xtask COMMAND
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
+  registry               try Debian's docker-registry in every form that the tests use
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
 ";
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
         }
         ["images"] => kernels::set_up().and_then(|parts| image_checks::compare(&parts.headers)),
+        ["registry"] => registry::check(),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

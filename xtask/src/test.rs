@@ -8,6 +8,7 @@ use crate::generate;
 use crate::image_checks;
 use crate::kernels;
 use crate::oracle;
+use crate::registry;
 use crate::steps;
 use crate::steps::Steps;
 use crate::vm;
@@ -52,6 +53,7 @@ pub(crate) fn run() -> Result<()> {
     steps.step("images made from real modules", || {
         image_checks::compare(&kernels.headers)
     })?;
+    steps.step("images in real registries", registry::check)?;
     steps.summary();
     Ok(())
 }
