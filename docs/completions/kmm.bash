@@ -22,6 +22,9 @@ _kmm() {
             kmm,coverage)
                 cmd="kmm__subcmd__coverage"
                 ;;
+            kmm,decode)
+                cmd="kmm__subcmd__decode"
+                ;;
             kmm,depmod)
                 cmd="kmm__subcmd__depmod"
                 ;;
@@ -59,8 +62,7 @@ _kmm() {
 
     case "${cmd}" in
         kmm)
-            opts="-h -V --color --help --version validate resolve explain coverage images modprobe template match completions man"
-            opts="-h -V --color --help --version validate resolve explain coverage modprobe template match modinfo depmod completions man"
+            opts="-h -V --color --help --version validate resolve explain coverage images modprobe template match decode modinfo depmod completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -136,6 +138,32 @@ _kmm() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kmm__subcmd__decode)
+            opts="-o -h --output --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -37,6 +37,7 @@ complete -c kmm -n "__fish_kmm_needs_command" -f -a "images" -d 'Every image tha
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "modprobe" -d 'The exact modprobe command lines for a kernel'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "template" -d 'Expand image templates as the operator does'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "match" -d 'Try a mapping regexp on kernel versions, with the reason'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "decode" -d 'What messages of the kernel and of modprobe mean: cause, proof, and what mends it'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "modinfo" -d 'What kernel objects say of themselves, printed as `modinfo` prints it'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "depmod" -d 'Write the index of a module tree, `modules.dep` and its kind, as `depmod` writes it'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
@@ -129,6 +130,12 @@ complete -c kmm -n "__fish_kmm_using_subcommand match" -l color -d 'When to use 
 always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand match" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand decode" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'"
+complete -c kmm -n "__fish_kmm_using_subcommand decode" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand decode" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s F -l field -d 'Only the values of this field' -r
 complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s k -l set-version -d 'Kernel of the tree in which names are looked up; the running one without it' -r
 complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s b -l basedir -d 'Folder that has lib/modules' -r -F

@@ -24,9 +24,9 @@ pub mod layer;
 pub mod locator;
 pub mod manifest;
 pub mod reference;
+pub mod registry;
 pub mod scan;
 mod select;
-pub mod registry;
 pub mod source;
 pub mod tar;
 

@@ -23,9 +23,9 @@ use kmm_core::kernel::KernelVersion;
 use kmm_core::kmod::Symvers;
 use kmm_core::kmod::abi::Kernel;
 
-use kmm_files::Decompressors;
 use crate::kmods;
 use crate::steps;
+use kmm_files::Decompressors;
 
 /// What goes wrong with an image on its way from the compiler to the registry.
 struct Case {

@@ -65,7 +65,10 @@ fn kernel(parts: &KernelParts, tree: &KernelTree, work: &Path) -> Result<()> {
     let objects = modinfo::read_all(tree, &files)?;
     let (count, bytes) = modinfo::compare(&files)?;
     println!("  modinfo of {count} modules: {bytes} bytes the same");
-    println!("  the built kmm: {} bytes the same", built::compare(&case, &files)?);
+    println!(
+        "  the built kmm: {} bytes the same",
+        built::compare(&case, &files)?
+    );
     if tree.base.join("boot").is_dir() {
         println!(
             "  checksums of {} imports the same as modprobe's",

@@ -27,6 +27,9 @@ pub(crate) const MODULES: [&str; 8] = [
     "kmm_user",
 ];
 
+/// The firmware that `kmm_fw` asks for, below a firmware folder.
+pub(crate) const FIRMWARE: &str = "kmm/kmm_fw.bin";
+
 const SOURCES: [(&str, &str); 10] = [
     ("Kbuild", include_str!("../kmods/Kbuild")),
     ("dummy.c", include_str!("../kmods/dummy.c")),
