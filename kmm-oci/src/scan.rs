@@ -20,7 +20,6 @@ use thiserror::Error;
 
 use crate::digest::Digest;
 use crate::layer;
-use crate::layer::Expected;
 use crate::layer::LayerFault;
 use crate::layer::LayerJob;
 use crate::layer::Pool;
@@ -137,10 +136,22 @@ pub struct LayerFacts {
     pub digest: Digest,
     /// What the manifest says that it is.
     pub media_type: String,
+    /// How it is compressed, as the media type says; none where the store does not know.
+    pub listed: Option<LayerFormat>,
     /// How it is compressed.
     pub format: LayerFormat,
     /// Bytes of the blob.
     pub size: u64,
+}
+
+impl LayerFacts {
+    /// Whether the media type says another compression than there is.
+    ///
+    /// Container runtimes look at the content and do not mind; skopeo makes such layers
+    /// (`--dest-oci-accept-uncompressed-layers`).
+    pub fn is_mislabelled(&self) -> bool {
+        self.listed.is_some_and(|listed| listed != self.format)
+    }
 }
 
 /// Why an image was not read.
@@ -244,7 +255,7 @@ impl ScanError {
 pub fn scan(store: &dyn ImageStore, options: &ScanOptions<'_>) -> Result<ScannedImage, ScanError> {
     let selected = select::select(store, options)?;
     let layers = read_layers(store, &selected, options)?;
-    put_together(selected, layers, options)
+    put_together(store, selected, layers, options)
 }
 
 /// Reads an image wherever it lies. `registry` opens one that is in a registry.
@@ -294,10 +305,12 @@ pub(crate) fn shared<'a>(options: &ScanOptions<'a>) -> Shared<'a> {
 
 /// Checks the layers against the configuration, and merges them.
 pub(crate) fn put_together(
+    store: &dyn ImageStore,
     selected: Selected,
     read: Vec<ReadLayer>,
     options: &ScanOptions<'_>,
 ) -> Result<ScannedImage, ScanError> {
+    let named = !store.names_layers_by_content();
     let (mut facts, mut layers) = (Vec::new(), Vec::new());
     let described = selected
         .manifest
@@ -315,6 +328,7 @@ pub(crate) fn put_together(
         }
         facts.push(LayerFacts {
             digest: layer.digest,
+            listed: LayerFormat::of(&descriptor.media_type).ok().filter(|_| named),
             media_type: descriptor.media_type,
             format: layer.format,
             size: layer.size,
@@ -412,16 +426,9 @@ fn read_layer(
     diff_id: Option<&Digest>,
     shared: &Shared<'_>,
 ) -> Result<ReadLayer, LayerFault> {
-    let format = LayerFormat::of(&descriptor.media_type)?;
-    let by_content = store.names_layers_by_content();
-    let expected = Expected {
-        blob: (!by_content).then(|| (descriptor.digest.clone(), descriptor.size)),
-        format: (!by_content).then_some(format),
-    };
-    // What is not compressed has one digest for both; the configuration may still use another hash.
+    let named = !store.names_layers_by_content();
+    let expected = named.then(|| (descriptor.digest.clone(), descriptor.size));
     let diff = diff_id.map(Digest::algorithm);
-    let plain = !by_content && format == LayerFormat::Plain && diff == Some(descriptor.digest.algorithm());
-    let diff = diff.filter(|_| !plain);
     let input = store.blob(descriptor)?;
     layer::read(
         LayerJob {

@@ -22,13 +22,14 @@ pub(crate) const WINDOW_LOG: u32 = 23;
 /// How far back it may refer at most: 32 MiB, what the best level of the encoder that builders use asks for.
 const LARGEST_WINDOW_LOG: u32 = 25;
 
-/// What a blob has to be.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Expected {
-    /// Digest and size, where the manifest names the blob itself.
-    pub(crate) blob: Option<(Digest, u64)>,
-    /// The compression of its media type.
-    pub(crate) format: Option<LayerFormat>,
+/// Digest and size that a blob has to have, where the manifest names the blob itself.
+pub(crate) type Expected = Option<(Digest, u64)>;
+
+/// The hash of the blob.
+pub(super) fn algorithm(expected: &Expected) -> Algorithm {
+    expected
+        .as_ref()
+        .map_or(Algorithm::Sha256, |(digest, _)| digest.algorithm())
 }
 
 /// What a blob was.
@@ -55,18 +56,14 @@ struct Blob<'a> {
 
 impl<'a> Blob<'a> {
     fn new(input: Box<dyn Read + Send + 'a>, expected: &Expected) -> Self {
-        let algorithm = expected
-            .blob
-            .as_ref()
-            .map_or(Algorithm::Sha256, |(digest, _)| digest.algorithm());
         Self {
             input,
             buffer: vec![0; CHUNK],
             start: 0,
             end: 0,
-            hasher: Hasher::new(algorithm),
+            hasher: Hasher::new(algorithm(expected)),
             size: 0,
-            expected: expected.blob.as_ref().map(|(_, size)| *size),
+            expected: expected.as_ref().map(|(_, size)| *size),
             fault: None,
             ended: false,
         }
@@ -113,7 +110,7 @@ impl<'a> Blob<'a> {
             self.refill()?;
         }
         let digest = self.hasher.finish();
-        if let Some((right, size)) = &expected.blob {
+        if let Some((right, size)) = expected {
             if self.size != *size {
                 return Err(LayerFault::Size {
                     size: self.size,
@@ -160,47 +157,42 @@ impl BufRead for Blob<'_> {
     }
 }
 
-/// Reads a blob to its end, and sends what it unpacks to in chunks, as long as someone takes them.
+/// Reads a blob to its end, of which `start` is how it begins, and sends what it unpacks to in chunks, as long as someone takes them.
 ///
 /// What is wrong with the blob itself (another digest) counts more than what follows from it (damaged compression).
 pub(super) fn unpack(
     input: Box<dyn Read + Send + '_>,
+    start: &[u8],
     expected: &Expected,
     windows: &Pool,
     chunks: &SyncSender<Vec<u8>>,
     used: &Receiver<Vec<u8>>,
 ) -> Result<ReadBlob, LayerFault> {
     let mut blob = Blob::new(input, expected);
-    // What is wrong with the blob is kept in it, and told at the end.
-    let start = blob.fill_buf().unwrap_or_default();
+    let unpacked = decode(&mut blob, start, windows, chunks, used);
     let format = format_of(start);
-    let window = window_log(start);
-    let unpacked = match expected.format {
-        Some(listed) if listed != format && !start.is_empty() => Err(LayerFault::Compression {
-            listed,
-            found: format,
-        }),
-        _ => decode(&mut blob, format, window, windows, chunks, used).map_err(|error| LayerFault::Unpack {
+    let read = blob.finish(expected, format)?;
+    match unpacked {
+        Ok(()) => Ok(read),
+        Err(error) => Err(LayerFault::Unpack {
             format,
             reason: error.to_string(),
         }),
-    };
-    let read = blob.finish(expected, format)?;
-    unpacked.map(|()| read)
+    }
 }
 
 fn decode(
     blob: &mut Blob<'_>,
-    format: LayerFormat,
-    window: u32,
+    start: &[u8],
     windows: &Pool,
     chunks: &SyncSender<Vec<u8>>,
     used: &Receiver<Vec<u8>>,
 ) -> io::Result<()> {
-    match format {
+    match format_of(start) {
         LayerFormat::Plain => send(blob, chunks, used),
         LayerFormat::Gzip => send(&mut MultiGzDecoder::new(blob), chunks, used),
         LayerFormat::Zstd => {
+            let window = window_log(start);
             let _window = windows.take(if window > WINDOW_LOG {
                 1 << LARGEST_WINDOW_LOG
             } else {
@@ -237,6 +229,9 @@ fn send(from: &mut dyn Read, chunks: &SyncSender<Vec<u8>>, used: &Receiver<Vec<u
         }
     }
 }
+
+/// How many bytes of a blob tell how it is compressed.
+pub(super) const START: usize = 6;
 
 /// The compression that the first bytes tell.
 pub(crate) fn format_of(start: &[u8]) -> LayerFormat {

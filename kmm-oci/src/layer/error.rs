@@ -52,14 +52,6 @@ pub enum LayerFault {
     /// The media type is of no layer that is read.
     #[error(transparent)]
     MediaType(#[from] ManifestError),
-    /// The media type says another compression.
-    #[error("the media type says that it is {listed}, but it is {found}")]
-    Compression {
-        /// From the media type.
-        listed: LayerFormat,
-        /// From the first bytes.
-        found: LayerFormat,
-    },
     /// It cannot be unpacked.
     #[error("damaged {format} data: {reason}")]
     Unpack {

@@ -1,5 +1,6 @@
 //! The two threads of a layer, and what they find.
 
+use std::io::Cursor;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -46,7 +47,7 @@ pub(crate) struct Shared<'a> {
 pub(crate) struct LayerJob<'a> {
     pub(crate) input: Box<dyn Read + Send + 'a>,
     pub(crate) expected: Expected,
-    /// The hash of what it unpacks to that is wanted; a plain blob has the digest of the blob.
+    /// The hash of what it unpacks to that is wanted.
     pub(crate) diff: Option<Algorithm>,
 }
 
@@ -65,17 +66,24 @@ pub(crate) fn read(job: LayerJob<'_>, shared: &Shared<'_>) -> Result<ReadLayer, 
     let (to, chunks) = sync_channel(WAITING);
     let (back, used) = sync_channel(WAITING);
     let LayerJob {
-        input,
+        mut input,
         expected,
         diff,
     } = job;
+    let mut start = Vec::new();
+    let begun = input.by_ref().take(blob::START as u64).read_to_end(&mut start);
+    begun.map_err(|source| LayerFault::Io { at: 0, source })?;
+    // What is not compressed is hashed once, unless two hashes are asked for.
+    let plain = blob::format_of(&start) == LayerFormat::Plain;
+    let hash = diff.filter(|diff| !plain || *diff != blob::algorithm(&expected));
+    let input = Box::new(Cursor::new(start.clone()).chain(input));
     thread::scope(|scope| {
         let unpacking = scope.spawn(move || {
-            let result = blob::unpack(input, &expected, &shared.windows, &to, &used);
+            let result = blob::unpack(input, &start, &expected, &shared.windows, &to, &used);
             drop(to);
             result
         });
-        let mut chunks = Chunks::new(chunks, back, diff, &shared.unpacked, shared.unpacked_limit);
+        let mut chunks = Chunks::new(chunks, back, hash, &shared.unpacked, shared.unpacked_limit);
         let layer = entries(&mut chunks, shared);
         let limit = shared.unpacked_limit;
         let (layer, diff_id) = match layer {
@@ -101,11 +109,12 @@ pub(crate) fn read(job: LayerJob<'_>, shared: &Shared<'_>) -> Result<ReadLayer, 
             });
         };
         let blob = blob?;
+        let same = || diff.filter(|_| hash.is_none()).map(|_| blob.digest.clone());
         Ok(ReadLayer {
+            diff_id: diff_id.or_else(same),
             digest: blob.digest,
             size: blob.size,
             format: blob.format,
-            diff_id,
             layer: layer?,
         })
     })

@@ -18,7 +18,6 @@ use std::sync::PoisonError;
 use crate::digest::Algorithm;
 use crate::digest::Digest;
 use crate::layer;
-use crate::layer::Expected;
 use crate::layer::LayerFault;
 use crate::layer::LayerJob;
 use crate::layer::ReadLayer;
@@ -166,10 +165,7 @@ fn look(
         tar.by_pieces().read_to_end(&mut start)?;
         return Ok(Seen::Json(start));
     }
-    let expected = Expected {
-        blob: named(path).map(|digest| (digest, entry.size)),
-        format: None,
-    };
+    let expected = named(path).map(|digest| (digest, entry.size));
     let input = Box::new(Cursor::new(start).chain(tar.by_pieces()));
     let read = layer::read(
         LayerJob {
@@ -214,25 +210,16 @@ fn finish(
             ));
         };
         let layer = read.map_err(error)?;
-        if !store.names_layers_by_content() {
-            let listed = LayerFormat::of(&descriptor.media_type).map_err(|e| error(e.into()))?;
-            if size != descriptor.size {
-                return Err(error(LayerFault::Size {
-                    size,
-                    expected: descriptor.size,
-                }));
-            }
-            if listed != layer.format && size > 0 {
-                return Err(error(LayerFault::Compression {
-                    listed,
-                    found: layer.format,
-                }));
-            }
+        if !store.names_layers_by_content() && size != descriptor.size {
+            return Err(error(LayerFault::Size {
+                size,
+                expected: descriptor.size,
+            }));
         }
         layers.push(layer);
     }
     drop(seen);
-    scan::put_together(selected, layers, options)
+    scan::put_together(store, selected, layers, options)
 }
 
 /// The JSON files of the archive, as a folder.

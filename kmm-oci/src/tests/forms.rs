@@ -241,3 +241,28 @@ fn layers_that_are_the_same_count_twice() {
         chain(&error)
     );
 }
+
+#[test]
+fn layers_with_the_wrong_label_are_read_as_what_they_are() {
+    for listed in [LayerFormat::Plain, LayerFormat::Gzip, LayerFormat::Zstd] {
+        let mut files = make::layout(&layers());
+        files.retain(|(path, _)| path.starts_with("blobs"));
+        let (_, manifest) = files.pop().unwrap();
+        let mut manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        for number in 0..3 {
+            manifest["layers"][number]["mediaType"] = json!(make::layer_type(listed));
+        }
+        let entry = make::blob(&mut files, make::MANIFEST, manifest.to_string().into_bytes());
+        make::index(&mut files, &[entry]);
+        let image = scan_files(&files, None).unwrap();
+        assert_eq!(shown(&image.tree), expected());
+        let wrong = image.layers.iter().filter(|layer| layer.is_mislabelled()).count();
+        assert_eq!(wrong, 2);
+        assert!(
+            image
+                .layers
+                .iter()
+                .all(|layer| layer.is_mislabelled() == (layer.format != listed))
+        );
+    }
+}
