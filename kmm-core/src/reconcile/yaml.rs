@@ -173,8 +173,14 @@ fn string(text: &str, out: &mut String) {
         .chars()
         .any(|c| c.is_control() || c == '\u{feff}' || !(c.is_ascii() || c.is_alphanumeric()));
     if special || resolve_scalar(text) != Scalar::String || is_sexagesimal(text) || document_date(text) {
-        // JSON strings are YAML strings, too.
-        out.push_str(&Value::from(text).to_string());
+        // JSON strings are YAML strings, too, but for characters that only escapes may stand for.
+        for c in Value::from(text).to_string().chars() {
+            match u32::from(c) {
+                0x20..=0x7e => out.push(c),
+                code @ 0..=0xffff => out.push_str(&format!("\\u{code:04x}")),
+                code => out.push_str(&format!("\\U{code:08x}")),
+            }
+        }
     } else if is_plain(text) {
         out.push_str(text);
     } else {
@@ -247,6 +253,11 @@ mod tests {
 
     #[cfg(feature = "yaml")]
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None,
+            ..proptest::prelude::ProptestConfig::default()
+        })]
+
         #[test]
         fn what_is_written_reads_back(text in ".{0,12}", other in "[-0-9a-z:.#'\" ?]{0,8}", flag: bool) {
             let value = json!({"a": text, "b": [other, flag, {"c": [other], "d": {"e": text}}], "f": [[text]]});
