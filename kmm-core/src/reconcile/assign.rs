@@ -122,7 +122,7 @@ pub fn plan(node: &Node, config: Option<&NodeModulesConfig>, candidates: &mut [C
         out.plan.act(action);
     }
     if !targets.is_empty() {
-        out.plan.act(Action::labels(node.reference(), targets));
+        out.plan.act(Action::labels(node.reference(), &targets));
     }
     out
 }

@@ -154,7 +154,7 @@ fn forget(view: &View<'_>, plan: &mut Plan) {
     });
     let generation = images.spec.image_rebuild_trigger_generation;
     let status = json!({"imagesStates": [], "imageRebuildTriggerGeneration": generation});
-    plan.act(patch_status(images, status));
+    plan.act(patch_status(images, &status));
 }
 
 /// The write of the status, if one is needed: states of listed images, in the order in which they are listed.
@@ -180,10 +180,10 @@ fn status(view: &View<'_>, states: &BTreeMap<&str, ImageState>) -> Option<Action
     let mut all = next;
     let listed: BTreeSet<String> = all.iter().map(|state| state.image.clone()).collect();
     all.extend(old.iter().filter(|state| !listed.contains(&state.image)).cloned());
-    Some(patch_status(images, json!({ "imagesStates": all })))
+    Some(patch_status(images, &json!({ "imagesStates": all })))
 }
 
-fn patch_status(images: &ModuleImagesConfig, status: Value) -> Action {
+fn patch_status(images: &ModuleImagesConfig, status: &Value) -> Action {
     Action::Patch {
         target: ObjectRef::namespaced(
             Kind::ModuleImagesConfig,

@@ -58,6 +58,7 @@ pub mod worker_pod;
 mod config;
 mod plan;
 mod reason;
+mod reason_text;
 mod state;
 mod template;
 mod time;

@@ -317,7 +317,7 @@ fn namespace_label(namespace: &str, value: Option<String>) -> Action {
     let target = ObjectRef::cluster(Kind::Namespace, namespace);
     Action::labels(
         target,
-        BTreeMap::from([(names::CONTAINS_MODULES.to_owned(), value)]),
+        &BTreeMap::from([(names::CONTAINS_MODULES.to_owned(), value)]),
     )
 }
 

@@ -102,7 +102,7 @@ pub enum Action {
 
 impl Action {
     /// Sets and removes (`None`) labels of an object, whatever else changes there.
-    pub fn labels(target: ObjectRef, labels: BTreeMap<String, Option<String>>) -> Self {
+    pub fn labels(target: ObjectRef, labels: &BTreeMap<String, Option<String>>) -> Self {
         Self::Patch {
             target,
             part: Part::Object,

@@ -56,12 +56,12 @@ fn covers(key: &str, stored: &Value, wanted: &Value) -> bool {
         (Value::Object(stored), Value::Object(wanted)) => {
             let whole = WHOLE.contains(&key);
             let extra = stored.iter().any(|(key, value)| {
-                let unwanted = !wanted.contains_key(key) && !is_empty(value);
+                let unwanted = !wanted.contains_key(key) && (whole || !is_empty(value));
                 unwanted && (whole || OURS.contains(&key.as_str()))
             });
             let missing = wanted.iter().any(|(key, value)| match stored.get(key) {
                 Some(stored) => !covers(key, stored, value),
-                None => !is_empty(value),
+                None => whole || !is_empty(value),
             });
             let policy = pull_policy(stored, wanted);
             !extra && !missing && policy

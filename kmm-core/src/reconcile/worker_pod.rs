@@ -120,8 +120,7 @@ impl Job {
             config,
             service_account_name: account.unwrap_or_default().to_owned(),
             image_repo_secret: secrets
-                .and_then(|secret| secret["name"].as_str())
-                .map(LocalObjectReference::new),
+                .map(|secret| LocalObjectReference::new(secret["name"].as_str().unwrap_or_default())),
             tolerations: tolerations.map_or(Ok(Vec::new()), yaml::read_tolerations)?,
             version: pod
                 .annotation(names::WORKER_MODULE_VERSION)

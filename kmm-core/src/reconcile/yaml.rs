@@ -43,16 +43,51 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
 /// The configuration of a worker, from an annotation.
 pub(super) fn read_config(text: &str) -> Result<ModuleConfig, String> {
     match read(text)? {
-        value @ Value::Object(_) => serde_json::from_value(value).map_err(|error| error.to_string()),
+        value @ Value::Object(_) => {
+            known_keys(&value, &CONFIG_KEYS)?;
+            known_keys(&value["modprobe"], &MODPROBE_KEYS)?;
+            serde_json::from_value(value).map_err(|error| error.to_string())
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Err("it is no mapping".to_owned())
         }
     }
 }
 
+const CONFIG_KEYS: [&str; 7] = [
+    "containerImage",
+    "imagePullPolicy",
+    "inTreeModuleToRemove",
+    "inTreeModulesToRemove",
+    "insecurePull",
+    "kernelVersion",
+    "modprobe",
+];
+
+const MODPROBE_KEYS: [&str; 7] = [
+    "args",
+    "dirName",
+    "firmwarePath",
+    "moduleName",
+    "modulesLoadingOrder",
+    "parameters",
+    "rawArgs",
+];
+
+/// What is not understood was not loaded by anybody that is understood.
+fn known_keys(value: &Value, known: &[&str]) -> Result<(), String> {
+    let mut keys = value.as_object().into_iter().flatten().map(|(key, _)| key);
+    match keys.find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(format!("unknown key `{key}`")),
+        None => Ok(()),
+    }
+}
+
 /// Tolerations, from an annotation.
 pub(super) fn read_tolerations(text: &str) -> Result<Vec<Toleration>, String> {
-    serde_json::from_value(read(text)?).map_err(|error| error.to_string())
+    // A document has to be an object; a list below a key stands as it would alone.
+    let mut value = read(&format!("list:\n{text}"))?;
+    serde_json::from_value(value["list"].take()).map_err(|error| error.to_string())
 }
 
 fn block(value: &Value, indent: usize, out: &mut String) {
@@ -138,8 +173,14 @@ fn string(text: &str, out: &mut String) {
         .chars()
         .any(|c| c.is_control() || c == '\u{feff}' || !(c.is_ascii() || c.is_alphanumeric()));
     if special || resolve_scalar(text) != Scalar::String || is_sexagesimal(text) || document_date(text) {
-        // JSON strings are YAML strings, too.
-        out.push_str(&Value::from(text).to_string());
+        // JSON strings are YAML strings, too, but for characters that only escapes may stand for.
+        for c in Value::from(text).to_string().chars() {
+            match u32::from(c) {
+                0x20..=0x7e => out.push(c),
+                code @ 0..=0xffff => out.push_str(&format!("\\u{code:04x}")),
+                code => out.push_str(&format!("\\U{code:08x}")),
+            }
+        }
     } else if is_plain(text) {
         out.push_str(text);
     } else {
@@ -153,17 +194,13 @@ fn is_plain(text: &str) -> bool {
     let indicators = [
         '#', ',', '[', ']', '{', '}', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`',
     ];
-    let first = text.chars().next().unwrap_or(' ');
     let alone = text.len() == 1 || text.chars().nth(1) == Some(' ');
-    !text.starts_with("---")
-        && !text.starts_with("...")
-        && !indicators.contains(&first)
-        && !(matches!(first, '?' | ':' | '-') && alone)
-        && !text.starts_with(' ')
-        && !text.ends_with(' ')
-        && !text.contains(": ")
-        && !text.ends_with(':')
-        && !text.contains(" #")
+    let taken = text.starts_with("---")
+        || text.starts_with("...")
+        || text.starts_with(' ')
+        || text.starts_with(indicators)
+        || (text.starts_with(['?', ':', '-']) && alone);
+    !(taken || text.ends_with([' ', ':']) || text.contains(": ") || text.contains(" #"))
 }
 
 /// Numbers with colons, which YAML 1.1 takes for minutes and seconds.
@@ -208,7 +245,19 @@ mod tests {
     }
 
     #[cfg(feature = "yaml")]
+    #[test]
+    fn tolerations_read_back() {
+        let tolerations = crate::module::internal_tolerations().to_vec();
+        assert_eq!(read_tolerations(&write(&json!(tolerations))), Ok(tolerations));
+    }
+
+    #[cfg(feature = "yaml")]
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None,
+            ..proptest::prelude::ProptestConfig::default()
+        })]
+
         #[test]
         fn what_is_written_reads_back(text in ".{0,12}", other in "[-0-9a-z:.#'\" ?]{0,8}", flag: bool) {
             let value = json!({"a": text, "b": [other, flag, {"c": [other], "d": {"e": text}}], "f": [[text]]});

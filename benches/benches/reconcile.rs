@@ -1,0 +1,170 @@
+//! Planning what nodes are to have: whole clusters, and one node's change.
+
+use std::hint::black_box;
+
+use criterion::BenchmarkId;
+use criterion::Criterion;
+use criterion::Throughput;
+use criterion::criterion_group;
+use criterion::criterion_main;
+use kmm_core::api::ImageState;
+use kmm_core::api::Module;
+use kmm_core::api::ModuleImageState;
+use kmm_core::api::ModuleImagesConfig;
+use kmm_core::api::NodeModulesConfig;
+use kmm_core::module::Compiled;
+use kmm_core::node::NodeFacts;
+use kmm_core::reconcile::Action;
+use kmm_core::reconcile::Installation;
+use kmm_core::reconcile::Node;
+use kmm_core::reconcile::Timestamp;
+use kmm_core::reconcile::assign;
+use kmm_core::reconcile::assign::Candidate;
+use kmm_core::reconcile::module;
+use kmm_core::reconcile::module::Tally;
+use kmm_core::reconcile::node_modules;
+use serde_json::json;
+
+const MODULES: usize = 100;
+const KERNELS: usize = 20;
+
+fn kernel(place: usize) -> String {
+    format!("6.1.0-{}-amd64", place % KERNELS)
+}
+
+fn modules() -> Vec<Module> {
+    let module = |place: usize| {
+        serde_json::from_value(json!({
+            "metadata": {"name": format!("m{place}"), "namespace": "drivers", "uid": place.to_string()},
+            "spec": {"selector": {"pool": "a"}, "moduleLoader": {"container": {
+                "modprobe": {"moduleName": format!("m{place}"), "dirName": "/opt"},
+                "kernelMappings": [{"regexp": "^6\\.1\\..+-amd64$",
+                    "containerImage": format!("registry.example.com/m{place}:${{KERNEL_FULL_VERSION}}")}],
+            }}},
+        }))
+    };
+    (0..MODULES).filter_map(|place| module(place).ok()).collect()
+}
+
+fn images(place: usize) -> ModuleImagesConfig {
+    let mut images = ModuleImagesConfig::default();
+    images.status.images_states = (0..KERNELS)
+        .map(|number| ModuleImageState {
+            image: format!("registry.example.com/m{place}:{}", kernel(number)),
+            status: ImageState::Exists,
+        })
+        .collect();
+    images
+}
+
+fn node(place: usize) -> Node {
+    Node {
+        uid: place.to_string(),
+        deleting: false,
+        facts: NodeFacts {
+            name: format!("n{place}"),
+            labels: [("pool".to_owned(), "a".to_owned())].into(),
+            kernel_version: kernel(place),
+            boot_id: "b".to_owned(),
+            ready: Some(true),
+            ..NodeFacts::default()
+        },
+    }
+}
+
+/// What the assignment of a node comes to when it is carried out.
+fn config(node: &Node, candidates: &mut [Candidate<'_>]) -> NodeModulesConfig {
+    let actions = assign::plan(node, None, candidates).plan.actions;
+    let created = actions.into_iter().find_map(|action| match action {
+        Action::Create { object } => serde_json::from_value(object).ok(),
+        Action::Patch { .. } | Action::Delete { .. } | Action::Event(_) | Action::AskRegistry(_) => None,
+    });
+    created.unwrap_or_default()
+}
+
+fn benches(criterion: &mut Criterion) {
+    let modules = modules();
+    let compiled: Vec<Compiled> = modules.iter().map(Compiled::new).collect();
+    let lists: Vec<ModuleImagesConfig> = (0..MODULES).map(images).collect();
+    let candidates = || -> Vec<Candidate<'_>> {
+        let parts = modules.iter().zip(&compiled).zip(&lists);
+        parts
+            .map(|((module, compiled), list)| Candidate::new(module, compiled, Some(list)))
+            .collect()
+    };
+    let mut ready = candidates();
+    let configs: Vec<NodeModulesConfig> = (0..KERNELS)
+        .map(|place| config(&node(place), &mut ready))
+        .collect();
+
+    let mut group = criterion.benchmark_group("plan 100 modules on settled nodes");
+    group.sample_size(10);
+    for count in [1_000, 10_000, 100_000] {
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_with_input(BenchmarkId::from_parameter(count), &count, |bencher, &count| {
+            bencher.iter(|| {
+                let mut candidates = candidates();
+                let mut tallies = vec![Tally::default(); MODULES];
+                for place in 0..count {
+                    let assignment =
+                        assign::plan(&node(place), configs.get(place % KERNELS), &mut candidates);
+                    for (tally, share) in tallies.iter_mut().zip(&assignment.shares) {
+                        tally.add(share);
+                    }
+                    black_box(assignment);
+                }
+                black_box(tallies)
+            });
+        });
+    }
+    group.finish();
+
+    let mut tallies = vec![Tally::default(); MODULES];
+    for place in 0..5_000 {
+        let assignment = assign::plan(&node(place), configs.get(place % KERNELS), &mut ready);
+        for (tally, share) in tallies.iter_mut().zip(&assignment.shares) {
+            tally.add(share);
+        }
+    }
+    let installation = Installation::default();
+    criterion.bench_function("one node's new kernel among 5,000 with 100 modules", |bencher| {
+        let mut node = node(0);
+        let old = configs.first();
+        let before = assign::plan(&node, old, &mut ready).shares;
+        node.facts.kernel_version = kernel(1);
+        bencher.iter(|| {
+            let assignment = assign::plan(&node, old, &mut ready);
+            for ((tally, share), before) in tallies.iter_mut().zip(&assignment.shares).zip(&before) {
+                tally.remove(before);
+                tally.add(share);
+            }
+            for (place, tally) in tallies.iter().enumerate() {
+                black_box(module::plan(&module::View {
+                    module: &modules[place],
+                    compiled: &compiled[place],
+                    tally,
+                    images: Some(&lists[place]),
+                    namespace: None,
+                    has_siblings: true,
+                }));
+            }
+            if let Some(config) = old {
+                black_box(node_modules::plan(&node_modules::View {
+                    config,
+                    node: Some(&node),
+                    workers: &[],
+                    plugins: &[],
+                    installation: &installation,
+                    now: Timestamp(0),
+                }));
+            }
+            for ((tally, share), before) in tallies.iter_mut().zip(&assignment.shares).zip(&before) {
+                tally.remove(share);
+                tally.add(before);
+            }
+        });
+    });
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);

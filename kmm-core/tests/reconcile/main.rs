@@ -1,0 +1,11 @@
+//! The operator's decisions: recorded answers of the Go operator, rows that are better here, and whether they settle.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::panic, reason = "helpers of tests are tests")]
+
+mod rows;
+mod settled;
+mod settles;
+mod store;
+mod upstream_node;
+mod upstream_pods;
