@@ -1,13 +1,13 @@
 //! Where images come from, and what is in them: the adapter between containers' images and [`kmm_core`].
 //!
 //! An image lies in a registry, in an OCI layout, in an archive or in a plain folder. Each of these is an [`ImageStore`];
-//! [`scan`] reads the layers of one image, in one pass and with nothing written to disk, and gives the file tree that
+//! [`scan()`] reads the layers of one image, in one pass and with nothing written to disk, and gives the file tree that
 //! they add up to.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`locator`] | [`Reference`]: where an image lies, read from text |
-//! | [`reference`] | [`ImageName`]: the name of an image in a registry |
+//! | [`mod@reference`] | [`ImageName`]: the name of an image in a registry |
 //! | [`credentials`] | passwords and tokens, from where docker, podman and Kubernetes keep them |
 //! | [`registry`] | the store that is a registry |
 //! | [`digest`] | [`Digest`]: checked text, safe as a path |
