@@ -13,6 +13,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::generate::target_folder;
+use crate::images;
 use crate::kernels;
 use crate::steps;
 
@@ -49,7 +50,9 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         per("pattern/match", 1.0),
     );
     commands()?;
-    kernels::measure(&kernels::set_up()?)
+    kernels::measure(&kernels::set_up()?)?;
+    images::set_up()?;
+    images::measure()
 }
 
 fn ratio(what: &str, over: Option<f64>, under: Option<f64>) {

@@ -9,6 +9,7 @@ mod bench;
 mod demo;
 mod differential;
 mod generate;
+mod images;
 mod kernels;
 mod oracle;
 mod steps;
@@ -23,6 +24,7 @@ usage: cargo xtask COMMAND
   test                   set up the real parts, then run every test
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
+  images                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
 ";
@@ -35,6 +37,9 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["differential", rest @ ..] => differential::command(rest),
         ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),
+        ["images"] => images::set_up().and_then(|parts| images::compare(&parts)),
+        [images::READ, reference] => images::read(reference),
+        ["bench", "images"] => images::set_up().and_then(|_| images::measure()),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::demo;
 use crate::differential;
 use crate::generate;
+use crate::images;
 use crate::kernels;
 use crate::oracle;
 use crate::steps;
@@ -42,6 +43,8 @@ pub(crate) fn run() -> Result<()> {
     })?;
     let kernels = steps.step("set up Debian kernels, headers and kmod", kernels::set_up)?;
     steps.step("same bytes as kmod", || kernels::compare(&kernels))?;
+    let images = steps.step("make images with skopeo, umoci and buildah", images::set_up)?;
+    steps.step("same files as umoci unpacks", || images::compare(&images))?;
     steps.summary();
     Ok(())
 }
