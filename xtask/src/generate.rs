@@ -101,7 +101,7 @@ pub(crate) fn target_folder() -> PathBuf {
 
 fn rules() -> String {
     let mut out = String::from(
-        "# Rules\n\nWhat `kmm validate` finds. `kmm validate --explain CODE` prints the same. Written by `cargo xtask generate`.\n",
+        "# Rules\n\nWhat `kmm validate` and the check of images find. `kmm validate --explain CODE` prints the same. Written by `cargo xtask generate`.\n",
     );
     let groups = [
         ("KMM00", "Reading files"),
@@ -112,6 +112,7 @@ fn rules() -> String {
         ),
         ("KMM1", "Modules"),
         ("KMM2", "Dockerfiles, and the ConfigMaps that hold them"),
+        ("KMM3", "Images: whether they fit a kernel"),
     ];
     for (prefix, heading) in groups {
         let _ = writeln!(

@@ -1,11 +1,12 @@
 //! What the index needs of a module, read as `depmod` reads it.
 //!
-//! This is more forgiving than [`KernelObject`](crate::kmod::KernelObject): a module with a damaged part keeps its
+//! This is more forgiving than [`KernelObject`]: a module with a damaged part keeps its
 //! line in `modules.dep`, and what can be read of it is used.
 
 use std::collections::HashMap;
 
 use crate::kmod::Decompress;
+use crate::kmod::KernelObject;
 use crate::kmod::KmodError;
 use crate::kmod::elf::ElfFile;
 use crate::kmod::elf::Symbol;
@@ -61,6 +62,35 @@ impl ModuleFacts {
         }
         facts.read_information(&elf);
         Ok(facts)
+    }
+
+    /// The same of an object that was read before.
+    pub(crate) fn of(object: &KernelObject) -> Self {
+        let mut facts = Self::default();
+        for export in &object.exports {
+            let crc = u64::from(export.crc.unwrap_or_default());
+            if let Some(span) = facts.keep(export.name.as_bytes()) {
+                facts.exports.push((span, crc));
+            }
+        }
+        for import in &object.imports {
+            let crc = u64::from(import.crc.unwrap_or_default());
+            if let Some(span) = facts.keep(import.name.as_bytes()) {
+                facts.imports.push((span, crc, import.weak));
+            }
+        }
+        let fields = [
+            ("alias", Field::Alias),
+            ("softdep", Field::SoftDependency),
+            ("weakdep", Field::WeakDependency),
+        ];
+        for (key, value) in object.info.pairs() {
+            let field = fields.iter().find(|(name, _)| name.as_bytes() == key);
+            if let Some(((_, field), span)) = field.zip(facts.keep(value)) {
+                facts.information.push((*field, span));
+            }
+        }
+        facts
     }
 
     /// The exported symbols with their checksums.

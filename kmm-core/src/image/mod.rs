@@ -40,6 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod check;
 mod content;
 mod layer;
 mod limits;
@@ -47,6 +48,15 @@ mod packed;
 mod store;
 mod tree;
 
+pub use check::Finding;
+pub use check::Fit;
+pub use check::ImageFacts;
+pub use check::ModuleReport;
+pub use check::Report;
+pub use check::Rule;
+pub use check::Subject;
+pub use check::check;
+pub use check::rules;
 pub use content::ModuleFile;
 pub use content::Unread;
 pub use layer::Header;

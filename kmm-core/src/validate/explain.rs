@@ -24,11 +24,14 @@ pub fn explain(code: &str) -> Option<RuleText> {
     texts().find(|text| text.code.eq_ignore_ascii_case(code) || text.name.eq_ignore_ascii_case(code))
 }
 
-/// The texts of all codes, in the order of the codes: reading, schema, webhook, Modules, Dockerfiles.
+/// The texts of all codes, in the order of the codes: reading, schema, webhook, Modules, Dockerfiles,
+/// images.
 pub fn texts() -> impl Iterator<Item = RuleText> {
     let reading = document::rules().iter().copied();
     let refused = schema::rules().iter().chain(admission::rules());
     let mut all: Vec<RuleText> = reading.chain(refused.chain(rules()).map(Rule::text)).collect();
+    #[cfg(feature = "kmod")]
+    all.extend(crate::image::rules().map(|rule| rule.text));
     all.sort_by_key(|text| text.code);
     all.into_iter()
 }

@@ -104,13 +104,19 @@ impl Kernel {
         self.add(object);
     }
 
-    /// Adds what a module exports that is loaded before.
+    /// Adds what a module exports that is loaded before. What the kernel exports itself stays the kernel's.
     pub fn add(&mut self, object: &KernelObject) {
         let proprietary = !object
             .info
             .value("license")
             .is_some_and(|licence| is_gpl_compatible(&licence));
         for export in &object.exports {
+            if self
+                .symbol(&export.name)
+                .is_some_and(|known| known.owner == "vmlinux")
+            {
+                continue;
+            }
             let symbol = KernelSymbol {
                 crc: export.crc,
                 owner: object.name.clone(),

@@ -1,0 +1,309 @@
+//! What rules look at, worked out once.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::depmod::Config;
+use crate::depmod::DepmodError;
+use crate::depmod::Index;
+use crate::depmod::ModuleFacts;
+use crate::depmod::ModuleTree;
+use crate::depmod::Options;
+use crate::go_text::join_path;
+use crate::image::Entry;
+use crate::image::FileKind;
+use crate::image::ModuleFile;
+use crate::image::Tree;
+use crate::image::Unread;
+use crate::kmod::KernelObject;
+use crate::kmod::KmodError;
+use crate::kmod::abi;
+use crate::modprobe::fold_name;
+use crate::modprobe::module_of_file;
+
+use super::ImageFacts;
+use super::Subject;
+
+/// The image, what it is for, and what follows from both.
+pub(super) struct Context<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) image: &'a ImageFacts,
+    /// `dirName`, cleaned.
+    pub(super) base: String,
+    /// Where the folder of the kernel is looked for.
+    pub(super) folder_path: String,
+    /// The folder, if it is there.
+    pub(super) folder: Option<Entry<'a>>,
+    /// The modules in it, by path.
+    pub(super) modules: Vec<Found<'a>>,
+    /// Links in it that lead out of it.
+    pub(super) links: Vec<OutsideLink>,
+    /// `modules.dep` as it is.
+    pub(super) listed: Option<Listed>,
+    /// What `modules.dep` should say: the modules that each needs, by path.
+    pub(super) expected: Result<BTreeMap<String, Vec<String>>, DepmodError>,
+}
+
+/// A module in the folder of the kernel.
+pub(super) struct Found<'a> {
+    /// Its path in the image.
+    pub(super) path: String,
+    /// Its path in the folder.
+    pub(super) relative: String,
+    /// Its name, with `_` for `-`.
+    pub(super) name: String,
+    pub(super) file: Result<&'a ModuleFile, Unread>,
+    /// Whether loading what the Module asks for loads it.
+    pub(super) needed: bool,
+    /// What the kernel makes of it.
+    pub(super) verdict: Option<abi::Verdict>,
+}
+
+/// A symbolic link out of the folder: what is behind it is not copied with the folder.
+pub(super) struct OutsideLink {
+    /// Its path in the image.
+    pub(super) path: String,
+    /// Its path in the folder.
+    pub(super) relative: String,
+    pub(super) target: String,
+}
+
+/// `modules.dep` of the image.
+pub(super) enum Listed {
+    /// The modules that each needs, by path.
+    Text(BTreeMap<String, Vec<String>>),
+    /// Only `modules.dep.bin`, or a file that was not read: the reason.
+    Unread(String),
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(tree: &'a Tree, image: &'a ImageFacts, subject: &'a Subject<'a>) -> Self {
+        let base = join_path(&["/", &subject.modprobe.dir_name]);
+        let folder_path = join_path(&[&base, "lib/modules", subject.kernel.matched()]);
+        let folder = tree.find_link(&folder_path).ok().flatten();
+        let folder = folder.filter(|folder| folder.kind() == FileKind::Directory);
+        let mut context = Self {
+            tree,
+            subject,
+            image,
+            base,
+            folder_path,
+            folder,
+            modules: Vec::new(),
+            links: Vec::new(),
+            listed: None,
+            expected: Ok(BTreeMap::new()),
+        };
+        if let Some(folder) = folder {
+            context.collect(folder);
+            context.listed = listed(&folder);
+            context.expected = context.index();
+            context.mark_needed();
+            context.compare();
+        }
+        context
+    }
+
+    /// Names that the Module loads: `moduleName`, and all of `modulesLoadingOrder`.
+    pub(super) fn wanted(&self) -> Vec<&'a str> {
+        let modprobe = self.subject.modprobe;
+        let first = Some(modprobe.module_name.as_str()).filter(|name| !name.is_empty());
+        let mut names: Vec<&str> = first.into_iter().collect();
+        for name in modprobe.modules_loading_order.iter().flatten() {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The module of this name, in either spelling.
+    pub(super) fn module(&self, name: &str) -> Option<&Found<'a>> {
+        let name = fold_name(name);
+        self.modules.iter().find(|module| module.name == name)
+    }
+
+    /// The modules that can be read.
+    pub(super) fn objects(&self) -> impl Iterator<Item = (&Found<'a>, KernelObject)> {
+        self.modules
+            .iter()
+            .filter_map(|module| Some((module, module.object()?)))
+    }
+
+    /// The link through which the modules of the node's kernel are found, as the documentation of the operator has it.
+    pub(super) fn host_link(&self) -> Option<&OutsideLink> {
+        let kernel = self.subject.kernel.matched();
+        let right = format!("/lib/modules/{kernel}");
+        let mut links = self.links.iter();
+        links.find(|link| join_path(&[link.target.as_str()]) == right)
+    }
+
+    /// Whether a path of `modules.dep` leads through a link out of the folder.
+    pub(super) fn is_outside(&self, path: &str) -> bool {
+        let mut links = self.links.iter();
+        links.any(|link| {
+            path.strip_prefix(link.relative.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    fn collect(&mut self, folder: Entry<'a>) {
+        let root = folder.path();
+        let mut stack = vec![(folder, String::new())];
+        let mut seen = BTreeSet::from([root.clone()]);
+        while let Some((place, relative)) = stack.pop() {
+            for child in place.children() {
+                let relative = format!("{relative}{}", child.shown_name());
+                let path = format!("{}/{relative}", self.folder_path);
+                match self.resolved(&child, &root) {
+                    Ok(Some(target)) if target.kind() == FileKind::Directory => {
+                        if seen.insert(target.path()) {
+                            stack.push((target, relative + "/"));
+                        }
+                    }
+                    Ok(Some(target)) if target.kind() == FileKind::File => {
+                        self.add(&target, path, relative);
+                    }
+                    Ok(_) => {}
+                    Err(target) => self.links.push(OutsideLink {
+                        path,
+                        relative,
+                        target,
+                    }),
+                }
+            }
+        }
+        self.modules.sort_by(|a, b| a.relative.cmp(&b.relative));
+        self.links.sort_by(|a, b| a.relative.cmp(&b.relative));
+    }
+
+    /// What a file is behind links; the target where that is not in the folder.
+    fn resolved(&self, child: &Entry<'a>, root: &str) -> Result<Option<Entry<'a>>, String> {
+        let Some(target) = child.target() else {
+            return Ok(Some(*child));
+        };
+        let shown = String::from_utf8_lossy(target).into_owned();
+        // The folder is copied elsewhere: an absolute link leads into the worker, not into the image.
+        if target.starts_with(b"/") {
+            return Err(shown);
+        }
+        match child.followed() {
+            Ok(Some(found)) if found.path().starts_with(&format!("{root}/")) => Ok(Some(found)),
+            Ok(_) | Err(_) => Err(shown),
+        }
+    }
+
+    fn add(&mut self, file: &Entry<'a>, path: String, relative: String) {
+        let Some(name) = module_of_file(&relative) else {
+            return;
+        };
+        // A link of another name may lead to what is read as no module.
+        let missing = Err(Unread::CutOff);
+        self.modules.push(Found {
+            path,
+            relative,
+            name,
+            file: file.module().unwrap_or(missing),
+            needed: false,
+            verdict: None,
+        });
+    }
+
+    fn index(&self) -> Result<BTreeMap<String, Vec<String>>, DepmodError> {
+        let options = Options {
+            gzip: true,
+            ..Options::default()
+        };
+        let index = Index::build(&View(&self.modules), &Config::default(), &options)?;
+        let lines = index.modules().map(|(_, path, needs)| {
+            let needs = needs.into_iter().map(str::to_owned).collect();
+            (path.to_owned(), needs)
+        });
+        Ok(lines.collect())
+    }
+
+    fn mark_needed(&mut self) {
+        let mut needed: BTreeSet<String> = BTreeSet::new();
+        let Ok(expected) = &self.expected else {
+            self.modules.iter_mut().for_each(|module| module.needed = true);
+            return;
+        };
+        for name in self.wanted() {
+            if let Some(module) = self.module(name) {
+                needed.insert(module.relative.clone());
+                needed.extend(expected.get(&module.relative).into_iter().flatten().cloned());
+            }
+        }
+        for module in &mut self.modules {
+            module.needed = needed.contains(&module.relative);
+        }
+    }
+
+    /// Compares each module with the kernel, and with what the other modules of the folder export.
+    fn compare(&mut self) {
+        let mut kernel = self.subject.abi.cloned().unwrap_or_default();
+        for (_, object) in self.objects() {
+            kernel.add(&object);
+        }
+        for module in &mut self.modules {
+            module.verdict = module.object().map(|object| abi::compare(&object, &kernel));
+        }
+    }
+}
+
+impl Found<'_> {
+    /// What the file says; `None` where it cannot be read, which is a finding of its own.
+    pub(super) fn object(&self) -> Option<KernelObject> {
+        self.file.ok()?.object().ok()
+    }
+}
+
+/// The folder as depmod sees it.
+struct View<'a, 'b>(&'b [Found<'a>]);
+
+impl ModuleTree for View<'_, '_> {
+    fn files(&self, _: &Config) -> Vec<String> {
+        self.0.iter().map(|module| module.relative.clone()).collect()
+    }
+
+    fn facts(&self, paths: &[&str]) -> Vec<Result<ModuleFacts, KmodError>> {
+        let places: BTreeMap<&str, &Found<'_>> = self
+            .0
+            .iter()
+            .map(|module| (module.relative.as_str(), module))
+            .collect();
+        let facts = |path: &&str| {
+            let object = places.get(path).and_then(|module| module.object());
+            Ok(object.map(|object| ModuleFacts::of(&object)).unwrap_or_default())
+        };
+        paths.iter().map(facts).collect()
+    }
+
+    fn text(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+fn listed(folder: &Entry<'_>) -> Option<Listed> {
+    let file = |name: &[u8]| folder.child(name)?.followed().ok()?;
+    let Some(text) = file(b"modules.dep") else {
+        file(b"modules.dep.bin")?;
+        return Some(Listed::Unread("only `modules.dep.bin` is there".to_owned()));
+    };
+    Some(match text.text() {
+        Some(Ok(text)) => Listed::Text(parse(&String::from_utf8_lossy(text))),
+        Some(Err(unread)) => Listed::Unread(unread.to_string()),
+        None => Listed::Unread("it is no file".to_owned()),
+    })
+}
+
+/// `path: path path…`, line by line.
+fn parse(text: &str) -> BTreeMap<String, Vec<String>> {
+    let line = |line: &str| {
+        let (path, needs) = line.split_once(':')?;
+        let needs = needs.split_ascii_whitespace().map(str::to_owned).collect();
+        Some((path.to_owned(), needs))
+    };
+    text.lines().filter_map(line).collect()
+}

@@ -1,0 +1,61 @@
+//! KMM3003: a module of `modulesLoadingOrder` is not in the folder of the kernel.
+
+use crate::diag::RuleText;
+use crate::diag::Severity;
+use crate::modprobe::fold_name;
+use crate::modprobe::module_of_file;
+
+use super::super::context::Context;
+use super::super::context::Listed;
+use super::super::finding::Findings;
+use super::super::finding::Rule;
+use super::super::finding::few;
+
+pub(super) const RULE: Rule = Rule {
+    text: RuleText {
+        code: "KMM3003",
+        name: "loading-order-missing",
+        summary: "a module of `modulesLoadingOrder` is not in the folder of the kernel",
+        explanation: "\
+`modulesLoadingOrder` becomes soft dependencies: loading the first module loads the others before it. `modprobe` passes
+over a soft dependency that it does not find, without a word. The first module is then loaded without it.
+
+```yaml
+modulesLoadingOrder: [acme_nic, acme_core]   # both must be in the image
+```
+
+Put the module into the image, or correct the name.
+",
+        severity: Severity::Error,
+    },
+    check,
+};
+
+fn check(context: &Context<'_>, findings: &mut Findings) {
+    if context.folder.is_none() {
+        return;
+    }
+    let first = context.subject.modprobe.module_name.as_str();
+    let others = context.wanted().into_iter().filter(|name| *name != first);
+    let missing: Vec<&str> = others
+        .filter(|name| context.module(name).is_none() && !through_link(context, name))
+        .collect();
+    if !missing.is_empty() {
+        let message = format!(
+            "`modulesLoadingOrder` names {}, which is not in it",
+            few(&missing)
+        );
+        let finding = RULE.finding(&context.folder_path, message);
+        findings.push(finding.with_help("modprobe leaves it out without a word: put it into the image"));
+    }
+}
+
+/// Whether `modules.dep` finds it among the modules of the node.
+fn through_link(context: &Context<'_>, name: &str) -> bool {
+    let Some(Listed::Text(lines)) = &context.listed else {
+        return false;
+    };
+    let name = fold_name(name);
+    let mut paths = lines.keys();
+    paths.any(|path| context.is_outside(path) && module_of_file(path).is_some_and(|found| found == name))
+}

@@ -1,0 +1,50 @@
+//! KMM3002: the module that is to be loaded is not in the folder of the kernel.
+
+use crate::diag::RuleText;
+use crate::diag::Severity;
+
+use super::super::context::Context;
+use super::super::finding::Findings;
+use super::super::finding::Rule;
+use super::super::finding::few;
+
+pub(super) const RULE: Rule = Rule {
+    text: RuleText {
+        code: "KMM3002",
+        name: "module-missing",
+        summary: "the module that is to be loaded is not in the folder of the kernel",
+        explanation: "\
+`modprobe` is called with `moduleName`, which is the name of a module: that of its file without `.ko`. `-` and `_` are
+the same. Where no file of that name is in `<dirName>/lib/modules/<kernel>`, loading ends with
+`modprobe: FATAL: Module … not found`.
+
+```yaml
+modprobe:
+  moduleName: acme_nic     # finds acme-nic.ko and acme_nic.ko.xz, not nic.ko
+```
+
+Write the name of the file, or put the module into the image.
+",
+        severity: Severity::Error,
+    },
+    check,
+};
+
+fn check(context: &Context<'_>, findings: &mut Findings) {
+    let name = context.subject.modprobe.module_name.as_str();
+    if context.folder.is_none() || name.is_empty() || context.module(name).is_some() {
+        return;
+    }
+    let message = format!("there is no module `{name}` in it");
+    let finding = RULE.finding(&context.folder_path, message);
+    let names: Vec<&str> = context
+        .modules
+        .iter()
+        .map(|module| module.name.as_str())
+        .collect();
+    findings.push(if names.is_empty() {
+        finding.with_help("the folder holds no modules at all: copy them into it when the image is built")
+    } else {
+        finding.with_help(format!("the modules in it are {}", few(&names)))
+    });
+}
