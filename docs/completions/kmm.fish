@@ -36,6 +36,8 @@ complete -c kmm -n "__fish_kmm_needs_command" -f -a "coverage" -d 'Which kernels
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "modprobe" -d 'The exact modprobe command lines for a kernel'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "template" -d 'Expand image templates as the operator does'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "match" -d 'Try a mapping regexp on kernel versions, with the reason'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "modinfo" -d 'What kernel objects say of themselves, printed as `modinfo` prints it'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "depmod" -d 'Write the index of a module tree, `modules.dep` and its kind, as `depmod` writes it'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "man" -d 'Print the manual page of a command, or write all of them into a folder'
 complete -c kmm -n "__fish_kmm_using_subcommand validate" -l explain -d 'Print the long text about a code, such as KMM1001, instead of checking' -r
@@ -114,6 +116,40 @@ complete -c kmm -n "__fish_kmm_using_subcommand match" -l color -d 'When to use 
 always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand match" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s F -l field -d 'Only the values of this field' -r
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s k -l set-version -d 'Kernel of the tree in which names are looked up; the running one without it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s b -l basedir -d 'Folder that has lib/modules' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'
+yaml\t'The same as YAML'"
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s a -l author -d 'Only the authors: -F author'
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s d -l description -d 'Only the description: -F description'
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s l -l license -d 'Only the license: -F license'
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s p -l parameters -d 'Only the parameters: -F parm'
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s n -l filename -d 'Only the file name: -F filename'
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s 0 -l null -d 'End lines with NUL instead of a line feed'
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s m -l modname -d 'Take every argument for the name of a module, never for a file'
+complete -c kmm -n "__fish_kmm_using_subcommand modinfo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s b -l basedir -d 'Folder that has lib/modules' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s E -l symvers -d 'Module.symvers of the kernel, against which -e checks names and checksums' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s F -l filesyms -d 'System.map of the kernel, against which -e checks names' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s C -l config -d 'Configuration: folder or file, instead of /etc/depmod.d and its kind' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s P -l symbol-prefix -d 'Character that symbols of this architecture start with' -r
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -l format -d 'Release of kmod whose files are written: 33 adds modules.weakdep' -r -f -a "30\t'kmod 30 to 32'
+33\t'kmod 33 and later'"
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s a -l all -d 'Index all modules, which is what happens without it too'
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s A -l quick -d 'Do nothing if no module is newer than modules.dep'
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s n -l show -d 'Print the text files instead of writing'
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s e -l errsyms -d 'Report symbols that are missing or differ, a line for each module; then the exit code is 1'
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s w -l warn -d 'Report what an index has twice'
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -l gzip -d 'Take .ko.gz for modules, as a depmod that is built with zlib does'
+complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand completions" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
 never\t''"

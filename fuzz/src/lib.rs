@@ -6,9 +6,22 @@ pub use images::image_manifest;
 pub use images::tar_stream;
 
 use kmm_core::build::Dockerfile;
+use kmm_core::depmod::BinaryIndex;
+use kmm_core::depmod::Config;
+use kmm_core::depmod::Dependencies;
+use kmm_core::depmod::Index;
+use kmm_core::depmod::MemoryTree;
+use kmm_core::depmod::ModuleFacts;
+use kmm_core::depmod::Options;
 use kmm_core::document;
 use kmm_core::document::Limits;
 use kmm_core::kernel::KernelVersion;
+use kmm_core::kmod;
+use kmm_core::kmod::KernelObject;
+use kmm_core::kmod::ModuleInfo;
+use kmm_core::kmod::PlainOnly;
+use kmm_core::kmod::Rendering;
+use kmm_core::kmod::Signature;
 use kmm_core::modprobe::Command;
 use kmm_core::module::Compiled;
 use kmm_core::pattern::Pattern;
@@ -118,4 +131,84 @@ pub fn command(data: &[u8]) {
 pub fn dockerfile(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let _ = Dockerfile::read(&text);
+}
+
+/// A kernel object: all readers agree on it, it can be printed, and an index of it can be read back.
+pub fn object(data: &[u8]) {
+    let whole = KernelObject::read(data, &PlainOnly);
+    let info = ModuleInfo::read(data, &PlainOnly);
+    let facts = ModuleFacts::read(data, &PlainOnly);
+    if let Ok(whole) = &whole {
+        // Who reads less is not more severe.
+        assert_eq!(info.as_ref(), Ok(&whole.info));
+        assert!(facts.is_ok());
+        for import in &whole.imports {
+            whole.crc_of(&import.name);
+        }
+    }
+    if let Ok(info) = &info {
+        for field in [None, Some("parm"), Some("signature")] {
+            let rendering = Rendering {
+                field: field.map(str::to_owned),
+                nul: false,
+            };
+            rendering.text("a.ko", info);
+        }
+        kmod::json("a.ko", info);
+        info.depends();
+        info.soft_dependencies();
+        info.weak_dependencies();
+        info.vermagic();
+    }
+    let mut tree = MemoryTree::default();
+    tree.add("kernel/a.ko", facts);
+    let Ok(index) = Index::build(&tree, &Config::default(), &Options::default()) else {
+        // It needs itself.
+        return;
+    };
+    index.shown();
+    let Ok((files, _)) = index.files() else { return };
+    for file in files {
+        if file.name == "modules.dep" {
+            assert!(Dependencies::parse(&file.bytes).is_ok_and(|found| found.of("a").is_some()));
+        } else if file.name.ends_with(".bin") {
+            let index = BinaryIndex::parse(&file.bytes).expect("what was written has a head");
+            // Aliases may be longer than any key that is followed.
+            let _ = index.walk(|key, values| {
+                assert_eq!(index.lookup(key).as_deref(), Ok(values));
+            });
+        }
+    }
+}
+
+/// The end of a signed module: what is signed and what signs it lie inside of the file.
+pub fn signature(data: &[u8]) {
+    for bytes in [data.to_vec(), [data, kmod::MAGIC].concat()] {
+        if let Ok(Some(found)) = Signature::of(&bytes) {
+            assert_eq!(found.signed.start, 0);
+            assert!(found.signed.end <= found.block.start);
+            assert!(bytes.get(found.block.clone()).is_some());
+            found.shown_by_modinfo();
+        }
+    }
+}
+
+/// `modules.dep` and a binary index: what a walk shows, a look-up finds.
+pub fn modules_dep(data: &[u8]) {
+    if let Ok(found) = Dependencies::parse(data) {
+        for module in found.modules() {
+            assert!(found.of(&module.name()).is_some());
+        }
+    }
+    let Ok(index) = BinaryIndex::parse(data) else {
+        return;
+    };
+    let mut keys = Vec::new();
+    let walked = index.walk(|key, values| keys.push((key.to_vec(), values.to_vec())));
+    if walked.is_ok() {
+        for (key, values) in keys.iter().take(1000) {
+            assert_eq!(index.lookup(key).as_ref(), Ok(values));
+            let _ = index.dependencies(&String::from_utf8_lossy(key));
+        }
+    }
 }

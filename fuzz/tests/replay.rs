@@ -4,6 +4,10 @@
     reason = "the last path printed is the input that failed"
 )]
 
+#[path = "../../kmm-core/tests/kmod/builder.rs"]
+#[allow(dead_code, reason = "the tests of kmm-core make more of it")]
+mod builder;
+
 use std::fs;
 use std::path::Path;
 
@@ -17,6 +21,9 @@ const TARGETS: &[(&str, Target)] = &[
     ("dockerfile", kmm_fuzz::dockerfile),
     ("image_manifest", kmm_fuzz::image_manifest),
     ("tar_stream", kmm_fuzz::tar_stream),
+    ("object", kmm_fuzz::object),
+    ("signature", kmm_fuzz::signature),
+    ("modules_dep", kmm_fuzz::modules_dep),
 ];
 
 #[test]
@@ -42,5 +49,42 @@ fn every_corpus_has_a_target() {
             TARGETS.iter().any(|(target, _)| *target == name),
             "no target for the corpus `{name}`"
         );
+    }
+}
+
+/// Objects that are made here rather than kept: of each class and byte order, with everything that is read.
+#[test]
+fn objects_made_by_hand() {
+    for (wide, big_endian) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut object = builder::Object::new(wide, big_endian);
+        object.modinfo(&[
+            "name=a",
+            "alias=x-[a-z]",
+            "softdep=pre: b",
+            "parm=p:what",
+            "parmtype=p:int",
+        ]);
+        object.exports(&[("one", 1, "", false), ("two", 2, "NS", true)]);
+        object.imports(&["three", "?four"]);
+        object.versions(&[("three", 3), ("module_layout", 4)]);
+        object.extended_versions(&[("three", 3)]);
+        object.sign(0, b"me", b"\x01", b"content");
+        let bytes = object.build();
+        if let Some(folder) = std::env::var_os("WRITE_CORPUS") {
+            let name = format!(
+                "made-{}{}",
+                if wide { 64 } else { 32 },
+                if big_endian { "be" } else { "le" }
+            );
+            fs::write(Path::new(&folder).join("object").join(name), &bytes).unwrap();
+        }
+        kmm_fuzz::object(&bytes);
+        kmm_fuzz::signature(&bytes);
+        // Every byte changed, one after the other.
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x81;
+            kmm_fuzz::object(&changed);
+        }
     }
 }

@@ -43,6 +43,10 @@ pub enum Command {
     Template(Template),
     /// Try a mapping regexp on kernel versions, with the reason.
     Match(Match),
+    /// What kernel objects say of themselves, printed as `modinfo` prints it.
+    Modinfo(Modinfo),
+    /// Write the index of a module tree, `modules.dep` and its kind, as `depmod` writes it.
+    Depmod(Depmod),
     /// Print a completion script for a shell.
     Completions(Completions),
     /// Print the manual page of a command, or write all of them into a folder.
@@ -190,6 +194,99 @@ pub struct Match {
     /// Format of the answer.
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub output: DataFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Modinfo {
+    /// Kernel objects (.ko, .ko.gz, .ko.xz, .ko.zst), or names of modules in a tree; `-` is standard input.
+    #[arg(value_name = "FILE|NAME", required = true)]
+    pub modules: Vec<String>,
+    /// Only the values of this field.
+    #[arg(short = 'F', long, value_name = "FIELD", group = "only")]
+    pub field: Option<String>,
+    /// Only the authors: -F author.
+    #[arg(short, long, group = "only")]
+    pub author: bool,
+    /// Only the description: -F description.
+    #[arg(short, long, group = "only")]
+    pub description: bool,
+    /// Only the license: -F license.
+    #[arg(short, long, group = "only")]
+    pub license: bool,
+    /// Only the parameters: -F parm.
+    #[arg(short, long, group = "only")]
+    pub parameters: bool,
+    /// Only the file name: -F filename.
+    #[arg(short = 'n', long, group = "only")]
+    pub filename: bool,
+    /// End lines with NUL instead of a line feed.
+    #[arg(short = '0', long)]
+    pub null: bool,
+    /// Take every argument for the name of a module, never for a file.
+    #[arg(short, long)]
+    pub modname: bool,
+    /// Kernel of the tree in which names are looked up; the running one without it.
+    #[arg(short = 'k', long, value_name = "VERSION")]
+    pub set_version: Option<String>,
+    /// Folder that has lib/modules.
+    #[arg(short, long, value_name = "DIR", default_value = "/")]
+    pub basedir: PathBuf,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT", conflicts_with_all = ["only", "null"])]
+    pub output: DataFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Depmod {
+    /// Kernel of the tree; the running one without it.
+    #[arg(value_name = "VERSION")]
+    pub version: Option<String>,
+    /// Folder that has lib/modules.
+    #[arg(short, long, value_name = "DIR", default_value = "/")]
+    pub basedir: PathBuf,
+    /// Index all modules, which is what happens without it too.
+    #[arg(short, long)]
+    pub all: bool,
+    /// Do nothing if no module is newer than modules.dep.
+    #[arg(short = 'A', long, conflicts_with = "all")]
+    pub quick: bool,
+    /// Print the text files instead of writing.
+    #[arg(short = 'n', long)]
+    pub show: bool,
+    /// Report symbols that are missing or differ, a line for each module; then the exit code is 1.
+    #[arg(short, long, requires = "symbols")]
+    pub errsyms: bool,
+    /// Module.symvers of the kernel, against which -e checks names and checksums.
+    #[arg(short = 'E', long, value_name = "FILE", group = "symbols")]
+    pub symvers: Option<PathBuf>,
+    /// System.map of the kernel, against which -e checks names.
+    #[arg(short = 'F', long, value_name = "FILE", group = "symbols")]
+    pub filesyms: Option<PathBuf>,
+    /// Configuration: folder or file, instead of /etc/depmod.d and its kind.
+    #[arg(short = 'C', long, value_name = "PATH")]
+    pub config: Vec<PathBuf>,
+    /// Report what an index has twice.
+    #[arg(short, long)]
+    pub warn: bool,
+    /// Character that symbols of this architecture start with.
+    #[arg(short = 'P', long, value_name = "CHAR")]
+    pub symbol_prefix: Option<char>,
+    /// Release of kmod whose files are written: 33 adds modules.weakdep.
+    #[arg(long, value_enum, default_value_t = KmodFormat::V30, value_name = "KMOD")]
+    pub format: KmodFormat,
+    /// Take .ko.gz for modules, as a depmod that is built with zlib does.
+    #[arg(long)]
+    pub gzip: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KmodFormat {
+    /// kmod 30 to 32.
+    #[value(name = "30")]
+    V30,
+    /// kmod 33 and later.
+    #[value(name = "33")]
+    V33,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,6 @@
 //! One kernel object after the other, in memory that is used again.
 //!
-//! Files are read, not mapped: into memory that is there already this takes no more time than the faults of a mapping,
-//! needs no `unsafe`, and a file that is cut short meanwhile is an error, not a signal.
+//! Files are read, not mapped: that needs no `unsafe`, and a file that is cut short meanwhile is an error, not a signal.
 
 use std::fs::File;
 use std::io;
@@ -73,7 +72,12 @@ impl ObjectReader {
     ///
     /// When the file cannot be read or unpacked, or has more than [`LARGEST`] bytes, packed or not.
     pub fn read(&mut self, path: &Path) -> Result<&[u8], ObjectError> {
-        self.read_from(File::open(path)?)
+        let file = File::open(path)?;
+        // One byte more shows the end without another growth; what is too large is refused while it is read.
+        let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        self.file.clear();
+        self.file.reserve_exact(size.min(LARGEST) + 1);
+        self.read_from(file)
     }
 
     /// Like [`read`](Self::read), from anything that can be read, such as standard input.

@@ -6,15 +6,14 @@
 #[path = "../../kmm-core/tests/kmod/builder.rs"]
 #[allow(dead_code, reason = "the tests of kmm-core make more of it")]
 mod builder;
+mod built;
 mod depmod;
-mod disk;
 mod modinfo;
 mod outside;
 mod parts;
 mod random;
 mod speed;
 mod symbols;
-mod unpack;
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -64,6 +63,7 @@ fn kernel(parts: &KernelParts, tree: &KernelTree, work: &Path) -> Result<()> {
     let objects = modinfo::read_all(tree, &files)?;
     let (count, bytes) = modinfo::compare(&files)?;
     println!("  modinfo of {count} modules: {bytes} bytes the same");
+    println!("  the built kmm: {} bytes the same", built::compare(&case, &files)?);
     if tree.base.join("boot").is_dir() {
         println!(
             "  checksums of {} imports the same as modprobe's",

@@ -2,9 +2,11 @@
 
 mod completions;
 mod coverage;
+mod depmod;
 mod explain;
 mod man;
 mod match_;
+mod modinfo;
 mod modprobe;
 mod resolve;
 mod template;
@@ -26,6 +28,8 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
         Command::Modprobe(arguments) => modprobe::run(&arguments, printer),
         Command::Template(arguments) => template::run(&arguments, printer),
         Command::Match(arguments) => match_::run(&arguments, printer),
+        Command::Modinfo(arguments) => modinfo::run(&arguments, printer),
+        Command::Depmod(arguments) => depmod::run(&arguments, printer),
         Command::Completions(arguments) => completions::run(&arguments, printer),
         Command::Man(arguments) => man::run(&arguments, printer),
     }

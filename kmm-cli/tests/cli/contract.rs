@@ -66,6 +66,13 @@ impl Checker {
             items.iter().for_each(|item| self.check(item, kind, place));
             return;
         }
+        if let Some(kind) = kind.strip_prefix('{').and_then(|kind| kind.strip_suffix('}')) {
+            let fields = value
+                .as_object()
+                .unwrap_or_else(|| panic!("{place} is no object: {value}"));
+            fields.values().for_each(|value| self.check(value, kind, place));
+            return;
+        }
         match kind {
             "string" => assert!(value.is_string(), "{place} is no string: {value}"),
             "number" => assert!(value.is_u64(), "{place} is no number: {value}"),
@@ -203,6 +210,10 @@ fn outputs_are_what_the_guide_says() {
         &["template", "-k", "6.1.0", "a:$KERNEL_X", "a:${KERNEL_X"],
         "Template",
     );
+    let folder = tempfile::tempdir().unwrap();
+    let objects = super::kernel_objects::objects(folder.path());
+    let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
+    look(&mut checker, &[&["modinfo"], &objects[..]].concat(), "Modinfo");
     for (table, fields) in &checker.tables {
         for (field, _) in fields {
             let seen = checker.seen.contains(&(table.clone(), field.clone()));

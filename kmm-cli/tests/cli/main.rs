@@ -2,8 +2,12 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+#[path = "../../../kmm-core/tests/kmod/builder.rs"]
+#[allow(dead_code, reason = "the tests of kmm-core make more of it")]
+mod builder;
 mod contract;
 mod fix;
+mod kernel_objects;
 mod snapshots;
 mod terminal;
 

@@ -288,3 +288,17 @@ fn what_was_written_is_read_back() {
         assert_eq!(text.of(&module.name()), Some(module));
     }
 }
+
+#[test]
+fn gzip_counts_on_request() {
+    let mut tree = MemoryTree::default();
+    tree.add("extra/a.ko.gz", Ok(ModuleFacts::default()));
+    for gzip in [false, true] {
+        let options = Options {
+            gzip,
+            ..Options::default()
+        };
+        let index = Index::build(&tree, &Config::default(), &options).unwrap();
+        assert_eq!(index.len(), usize::from(gzip));
+    }
+}

@@ -15,10 +15,9 @@ use kmm_core::depmod::DepmodError;
 use kmm_core::depmod::Finding;
 use kmm_core::depmod::Index;
 use kmm_core::depmod::KernelSymbols;
-use kmm_core::depmod::ModuleTree;
 use kmm_core::depmod::Options;
+use kmm_files::FolderTree;
 
-use crate::kernels::disk::DiskTree;
 use crate::kernels::parts::KernelTree;
 use crate::kernels::parts::run;
 
@@ -56,8 +55,8 @@ impl Case {
             kernel,
             ..Options::default()
         };
-        let tree: &dyn ModuleTree = &DiskTree { root };
-        Ok(Index::build(tree, &config, &options))
+        let tree = FolderTree::open(&root, &config)?;
+        Ok(Index::build(&tree, &config, &options))
     }
 
     fn depmod(&self, arguments: &[&str]) -> Result<Output> {

@@ -11,9 +11,9 @@ use anyhow::bail;
 use kmm_core::kmod::KernelObject;
 use kmm_core::kmod::ModuleInfo;
 use kmm_core::kmod::Rendering;
+use kmm_files::Decompressors;
 
 use crate::kernels::parts::KernelTree;
-use crate::kernels::unpack::Unpack;
 
 /// Files of one call.
 const BATCH: usize = 400;
@@ -74,14 +74,15 @@ pub(crate) fn compare(files: &[PathBuf]) -> Result<(usize, usize)> {
 pub(crate) fn read_all(tree: &KernelTree, files: &[PathBuf]) -> Result<Vec<KernelObject>> {
     let objects = files.iter().map(|file| {
         let bytes = fs::read(file)?;
-        KernelObject::read(&bytes, &Unpack).with_context(|| format!("could not read `{}`", file.display()))
+        KernelObject::read(&bytes, &Decompressors)
+            .with_context(|| format!("could not read `{}`", file.display()))
     });
     objects.collect::<Result<_>>().with_context(|| tree.name.clone())
 }
 
 fn info(file: &Path) -> Result<ModuleInfo> {
     let bytes = fs::read(file)?;
-    ModuleInfo::read(&bytes, &Unpack).with_context(|| format!("could not read `{}`", file.display()))
+    ModuleInfo::read(&bytes, &Decompressors).with_context(|| format!("could not read `{}`", file.display()))
 }
 
 fn modinfo(arguments: &[&str], files: &[PathBuf]) -> Result<Vec<u8>> {

@@ -13,13 +13,13 @@ use kmm_core::kmod::Vermagic;
 use kmm_core::kmod::abi;
 use kmm_core::kmod::abi::Kernel;
 use kmm_core::kmod::abi::Refusal;
+use kmm_files::Decompressors;
 
 use crate::kernels::depmod;
 use crate::kernels::depmod::Case;
 use crate::kernels::modinfo;
 use crate::kernels::parts::KernelParts;
 use crate::kernels::parts::run;
-use crate::kernels::unpack::Unpack;
 
 const FILES: [(&str, &str); 4] = [
     (
@@ -77,7 +77,7 @@ pub(crate) fn compare(parts: &KernelParts, work: &Path) -> Result<()> {
         );
         let objects = files
             .iter()
-            .map(|file| Ok(KernelObject::read(&fs::read(file)?, &Unpack)?));
+            .map(|file| Ok(KernelObject::read(&fs::read(file)?, &Decompressors)?));
         stripped(&files, work)?;
         built.push((version, objects.collect::<Result<_>>()?));
     }
@@ -132,7 +132,8 @@ fn stripped(files: &[PathBuf], work: &Path) -> Result<()> {
         let bare = work.join("stripped.ko");
         fs::copy(file, &bare)?;
         run("strip", &["--strip-unneeded", &bare.to_string_lossy()], work)?;
-        let read = |path: &Path| Ok::<_, anyhow::Error>(KernelObject::read(&fs::read(path)?, &Unpack)?);
+        let read =
+            |path: &Path| Ok::<_, anyhow::Error>(KernelObject::read(&fs::read(path)?, &Decompressors)?);
         let (mut whole, mut bare) = (read(file)?.exports, read(&bare)?.exports);
         whole.sort_by(|a, b| a.name.cmp(&b.name));
         bare.sort_by(|a, b| a.name.cmp(&b.name));

@@ -9,7 +9,7 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
-const TOOLS: [&str; 5] = ["kmod", "xz-utils", "zstd", "make", "linux-headers-amd64"];
+const TOOLS: [&str; 6] = ["kmod", "time", "xz-utils", "zstd", "make", "linux-headers-amd64"];
 const FLAVOURS: [&str; 2] = ["linux-headers-cloud-amd64", "linux-headers-rt-amd64"];
 
 /// The kernels and headers of the comparison.

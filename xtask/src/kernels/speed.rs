@@ -1,117 +1,115 @@
-//! How long the real tools and ours take, one after the other in one run.
+//! How long the real tools and the built `kmm` take, one after the other in one run, and how much memory.
 
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
-use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
-use kmm_core::depmod::Config;
-use kmm_core::depmod::Index;
-use kmm_core::depmod::Options;
-use kmm_core::kmod::ModuleInfo;
-use kmm_core::kmod::Rendering;
+use anyhow::bail;
 
-use crate::kernels::disk::DiskTree;
-use crate::kernels::disk::on_all_processors;
+use crate::generate::target_folder;
 use crate::kernels::parts::KernelTree;
-use crate::kernels::unpack::Unpack;
 
 /// Runs of each.
-const RUNS: usize = 5;
+const RUNS: usize = 7;
+
+/// What one run took.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    seconds: f64,
+    /// Of all processors, in user and system mode.
+    processor: f64,
+    /// Peak memory in KiB.
+    memory: f64,
+}
 
 /// Measures `depmod -n`, `depmod -a` and `modinfo` of all modules on one tree; `copy` may be written.
 pub(crate) fn measure(tree: &KernelTree, copy: &Path, files: &[PathBuf]) -> Result<()> {
-    let root = copy.join("lib/modules").join(&tree.version);
-    let base = copy.to_string_lossy().into_owned();
-    let index = || {
-        Index::build(
-            &DiskTree { root: root.clone() },
-            &Config::default(),
-            &Options::default(),
-        )
-    };
-    let depmod = |arguments: &[&str]| real("depmod", &[&["-b", &base], arguments, &[&tree.version]].concat());
+    let kmm = target_folder().join("release/kmm");
+    let kmm = kmm.to_string_lossy();
+    let base = copy.to_string_lossy();
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.to_string_lossy().into_owned())
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for mode in ["-n", "-a"] {
+        let arguments = ["-b", &base, mode, "-C", "/nonexistent", &tree.version];
+        let ours = [&[&*kmm, "depmod"], &arguments[..]].concat();
+        report(
+            tree,
+            &format!("depmod {mode}"),
+            &[&["depmod"], &arguments[..]].concat(),
+            &ours,
+        )?;
+    }
+    let theirs = [&["modinfo"], &names[..]].concat();
     report(
         tree,
-        "depmod -n",
-        || depmod(&["-n"]),
-        || {
-            index()?.shown();
-            Ok(())
-        },
-    )?;
-    report(
-        tree,
-        "depmod -a",
-        || depmod(&["-a"]),
-        || {
-            for file in index()?.files()?.0 {
-                fs::write(root.join(file.name), file.bytes)?;
-            }
-            Ok(())
-        },
-    )?;
-    let names: Vec<&str> = files.iter().filter_map(|file| file.to_str()).collect();
-    let modinfo = || {
-        let printed = on_all_processors(&names, |name, bytes| {
-            let info = read(name, bytes).and_then(|()| Ok(ModuleInfo::read(bytes, &Unpack)?));
-            info.map(|info| Rendering::default().text(name, &info).len())
-        });
-        printed.into_iter().try_for_each(|length| length.map(drop))
-    };
-    report(tree, "modinfo", || real("modinfo", &names), modinfo)
+        "modinfo",
+        &theirs,
+        &[&[&*kmm, "modinfo"], &names[..]].concat(),
+    )
 }
 
-fn report(
-    tree: &KernelTree,
-    what: &str,
-    theirs: impl Fn() -> Result<()>,
-    ours: impl Fn() -> Result<()>,
-) -> Result<()> {
+fn report(tree: &KernelTree, what: &str, theirs: &[&str], ours: &[&str]) -> Result<()> {
     let (mut real, mut own) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        real.push(time(&theirs)?);
-        own.push(time(&ours)?);
+        real.push(run(theirs)?);
+        own.push(run(ours)?);
     }
-    let (real, own) = (median(real), median(own));
+    let of = |costs: &[Cost], part: fn(&Cost) -> f64| {
+        let mut parts: Vec<f64> = costs.iter().map(part).collect();
+        parts.sort_by(f64::total_cmp);
+        parts.get(parts.len() / 2).copied().unwrap_or_default()
+    };
+    let memory = |costs: &[Cost]| of(costs, |cost| cost.memory) / 1024.0;
     println!(
-        "{}: {what}: real {real:.3} s, ours {own:.3} s, {:.1} times as fast",
+        "{}: {what}: real {:.3} s, kmm {:.3} s, {:.1} times as fast; processor time {:.3} s and {:.3} s; memory {:.0} MiB and {:.0} MiB",
         tree.name,
-        real / own
+        of(&real, |cost| cost.seconds),
+        of(&own, |cost| cost.seconds),
+        of(&real, |cost| cost.seconds) / of(&own, |cost| cost.seconds),
+        of(&real, |cost| cost.processor),
+        of(&own, |cost| cost.processor),
+        memory(&real),
+        memory(&own)
     );
     Ok(())
 }
 
-fn time(run: impl Fn() -> Result<()>) -> Result<Duration> {
-    let start = Instant::now();
-    run()?;
-    Ok(start.elapsed())
-}
-
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64)
-}
-
-fn real(program: &str, arguments: &[&str]) -> Result<()> {
-    let mut command = Command::new(program);
+/// Runs a command under GNU `time`.
+fn run(words: &[&str]) -> Result<Cost> {
+    let notes = std::env::temp_dir().join(format!("kmm-cost-{}", std::process::id()));
+    let mut command = Command::new("/usr/bin/time");
     command
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command
+        .args(["-f", "%e %U %S %M", "-o"])
+        .arg(&notes)
+        .args(words)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
+    let start = std::time::Instant::now();
+    let status = command
         .status()
-        .with_context(|| format!("could not start `{program}`"))?;
-    Ok(())
-}
-
-fn read(name: &str, bytes: &mut Vec<u8>) -> Result<()> {
-    bytes.clear();
-    std::io::Read::read_to_end(&mut fs::File::open(name)?, bytes)?;
-    Ok(())
+        .context("could not start `/usr/bin/time`: install the package `time`")?;
+    let seconds = start.elapsed().as_secs_f64();
+    if !status.success() {
+        bail!("`{}` fails", words.first().unwrap_or(&""));
+    }
+    let text = fs::read_to_string(&notes)?;
+    fs::remove_file(&notes)?;
+    let numbers: Vec<f64> = text
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let [_, user, system, memory] = numbers[..] else {
+        bail!("`time` says `{}`", text.trim_end());
+    };
+    Ok(Cost {
+        seconds,
+        processor: user + system,
+        memory,
+    })
 }

@@ -16,8 +16,7 @@ use kmm_core::kmod::abi;
 use kmm_core::kmod::abi::Kernel;
 use kmm_core::kmod::abi::Refusal;
 use kmm_core::kmod::unpack;
-
-use crate::kernels::unpack::Unpack;
+use kmm_files::Decompressors;
 
 /// Compares the checksums of imports with `modprobe --dump-modversions`; gives their number.
 pub(crate) fn imports(files: &[PathBuf], objects: &[KernelObject]) -> Result<usize> {
@@ -119,7 +118,7 @@ pub(crate) fn stripped(files: &[PathBuf], objects: &[KernelObject]) -> Result<us
         .zip(objects)
         .filter(|(_, object)| !object.exports.is_empty())
     {
-        let mut bytes = unpack(&fs::read(file)?, &Unpack)?.into_owned();
+        let mut bytes = unpack(&fs::read(file)?, &Decompressors)?.into_owned();
         let places: Vec<usize> = bytes
             .windows(NAME.len())
             .enumerate()
@@ -136,7 +135,7 @@ pub(crate) fn stripped(files: &[PathBuf], objects: &[KernelObject]) -> Result<us
                 *first = b'x';
             }
         }
-        let mut ours = KernelObject::read(&bytes, &Unpack)?.exports;
+        let mut ours = KernelObject::read(&bytes, &Decompressors)?.exports;
         let mut expected = object.exports.clone();
         ours.sort_by(|a, b| a.name.cmp(&b.name));
         expected.sort_by(|a, b| a.name.cmp(&b.name));
