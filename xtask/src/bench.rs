@@ -13,7 +13,9 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::generate::target_folder;
+
 use crate::kernels;
+use crate::layers;
 use crate::steps;
 
 /// Times that each command is run; the median counts.
@@ -49,7 +51,9 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         per("pattern/match", 1.0),
     );
     commands()?;
-    kernels::measure(&kernels::set_up()?)
+    kernels::measure(&kernels::set_up()?)?;
+    layers::set_up()?;
+    layers::measure()
 }
 
 fn ratio(what: &str, over: Option<f64>, under: Option<f64>) {

@@ -12,6 +12,7 @@ mod generate;
 mod image_checks;
 mod kernels;
 mod kmods;
+mod layers;
 mod oracle;
 mod registry;
 mod steps;
@@ -27,11 +28,12 @@ usage: cargo xtask COMMAND
   test                   set up the real parts, then run every test
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
   kmods HEADERS          compile the test modules against a folder of kernel headers, and print where they are
-  images                 check images made from the test modules
+  image-checks           check images made from the test modules
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
   registry               try Debian's docker-registry in every form that the tests use
+  layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
 ";
@@ -48,8 +50,11 @@ fn main() -> ExitCode {
         ["kmods", headers] => {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
         }
-        ["images"] => kernels::set_up().and_then(|parts| image_checks::compare(&parts.headers)),
+        ["image-checks"] => kernels::set_up().and_then(|parts| image_checks::compare(&parts.headers)),
         ["registry"] => registry::check(),
+        ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
+        [layers::READ, reference] => layers::read(reference),
+        ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

@@ -7,6 +7,7 @@ use crate::differential;
 use crate::generate;
 use crate::image_checks;
 use crate::kernels;
+use crate::layers;
 use crate::oracle;
 use crate::steps;
 use crate::steps::Steps;
@@ -47,9 +48,11 @@ pub(crate) fn run() -> Result<()> {
     steps.step("same answers as Go", || differential::run(&go, INPUTS, SEED))?;
     let kernels = steps.step("set up Debian kernels, headers and kmod", kernels::set_up)?;
     steps.step("same bytes as kmod", || kernels::compare(&kernels))?;
-    steps.step("images made from real modules", || {
+    steps.step("checks of images made from real modules", || {
         image_checks::compare(&kernels.headers)
     })?;
+    let images = steps.step("make images with skopeo, umoci and buildah", layers::set_up)?;
+    steps.step("same files as umoci unpacks", || layers::compare(&images))?;
     steps.summary();
     Ok(())
 }

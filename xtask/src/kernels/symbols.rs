@@ -1,6 +1,7 @@
 //! Imports, exports and verdicts of whole kernels, against `modprobe`, `Module.symvers` and `depmod`.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -169,7 +170,16 @@ pub(crate) fn own_kernel(objects: &[KernelObject], symvers: &Symvers) -> Result<
 /// With another kernel's symbols, the verdicts must name what `depmod` names; gives how many do not load.
 pub(crate) fn other_kernel(objects: &[KernelObject], symvers: &Path, findings: &[Finding]) -> Result<usize> {
     let mut symvers = Symvers::parse(&fs::read_to_string(symvers)?)?;
-    symvers.entries.retain(|entry| entry.owner == "vmlinux");
+    // Where the other kernel has built in what is a module here, depmod takes the module's symbol and `Kernel` the
+    // kernel's own, as the kernel does: so leave those to the modules here.
+    let exported: HashSet<&str> = objects
+        .iter()
+        .flat_map(|object| &object.exports)
+        .map(|export| export.name.as_str())
+        .collect();
+    symvers
+        .entries
+        .retain(|entry| entry.owner == "vmlinux" && !exported.contains(entry.name.as_str()));
     let mut kernel = Kernel::from_symvers(&symvers);
     for object in objects {
         kernel.add(object);
