@@ -19,7 +19,6 @@ use kmm_core::worker::loaded::Identity;
 use kmm_core::worker::loaded::Observed;
 
 use crate::arguments::Options;
-use crate::arguments::Verb;
 use crate::failure::Failure;
 use crate::log;
 use crate::log::Level;
@@ -40,7 +39,7 @@ pub struct Run {
 
 impl Run {
     /// Begins: from here on SIGTERM ends the run between two steps.
-    pub fn new(verb: Verb, options: Options) -> Self {
+    pub fn new(action: &str, options: Options) -> Self {
         let told_to_stop = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
             if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&told_to_stop)) {
@@ -56,7 +55,7 @@ impl Run {
         Self {
             node: Node::new(&options.root),
             options,
-            report: Report::new(verb.name(), ""),
+            report: Report::new(action, ""),
             step: "start",
             told_to_stop,
             result_failed: false,
