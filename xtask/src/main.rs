@@ -14,6 +14,7 @@ mod kernels;
 mod kmods;
 mod layers;
 mod oracle;
+mod podman;
 mod registry;
 mod steps;
 mod test;
@@ -34,6 +35,7 @@ usage: cargo xtask COMMAND
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
   worker                 build kmm-worker as it stands in its image, and print its size
+  podman                 run kmm-worker in containers, as its guide says
   registry               try Debian's docker-registry in every form that the tests use
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),
         ["vm", rest @ ..] => vm::command(rest),
         ["worker"] => worker::report(),
+        ["podman"] => podman::check(),
         ["bench", "worker"] => vm::measure(),
         ["kmods", headers] => {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))

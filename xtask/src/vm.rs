@@ -28,12 +28,14 @@ use crate::kmods;
 use crate::steps;
 use crate::worker;
 pub(crate) use bench::measure;
+pub(crate) use images::libraries;
 use initramfs::Initramfs;
 use machine::End;
 use machine::Machine;
 use machine::Run;
 use parts::Kernel;
 use parts::Parts;
+pub(crate) use parts::installed;
 use scenario::Policy;
 use scenario::Scenario;
 
@@ -48,6 +50,13 @@ pub(crate) fn command(words: &[&str]) -> Result<()> {
         ["--shell", rest @ ..] => shell(rest.first().copied().unwrap_or("cloud")),
         names => run(names),
     }
+}
+
+/// Headers of the first of the kernels.
+pub(crate) fn headers() -> Result<PathBuf> {
+    let parts = parts::set_up()?;
+    let first = parts.kernels.into_iter().next();
+    Ok(first.context("there are no kernels")?.headers)
 }
 
 /// Runs the scenarios named, or all of them.

@@ -139,7 +139,7 @@ pub(crate) fn base(parts: &Parts, worker: &Path) -> Result<Initramfs> {
 }
 
 /// The libraries of a program, links followed.
-fn libraries(program: &Path) -> Result<Vec<String>> {
+pub(crate) fn libraries(program: &Path) -> Result<Vec<String>> {
     let out = Command::new("ldd")
         .arg(program)
         .output()
