@@ -82,7 +82,7 @@ fn before_modprobe_is_run() {
                 node.image("nic", &other);
             },
             "WrongArchitecture",
-            "AArch64",
+            "aarch64",
         ),
         (
             |node| {
