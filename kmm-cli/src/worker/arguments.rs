@@ -15,8 +15,10 @@ Loads and unloads a kernel module on a node, and proves that it did.
 Usage:
   kmm-worker kmod load CONFIG [OPTION...]
   kmm-worker kmod unload CONFIG [OPTION...]
+  kmm-worker copy FROM TO [--result FILE]
 
 CONFIG is a file as the operator writes it into a worker pod: YAML with `modprobe.moduleName` and what belongs to it.
+`copy` makes TO what FROM is, a folder or a file, whole or not at all: for images without a shell.
 
 Options:
   --firmware-path FOLDER      where firmware of the image is put on the host, and where the kernel looks first;
@@ -76,6 +78,15 @@ pub struct Options {
 pub enum Request {
     /// Load or unload.
     Kmod(Verb, Options),
+    /// Copy files.
+    Copy {
+        /// What is copied.
+        from: PathBuf,
+        /// What it becomes.
+        to: PathBuf,
+        /// How it is done.
+        options: Options,
+    },
     /// Print a text.
     Print(String),
 }
@@ -123,16 +134,38 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt
     ) {
         (Some("kmod"), Some("load")) => Verb::Load,
         (Some("kmod"), Some("unload")) => Verb::Unload,
-        _ => return Err("expected `kmod load CONFIG` or `kmod unload CONFIG`".into()),
+        (Some("copy"), _) => return copy(second, values, options),
+        _ => return Err("expected `kmod load CONFIG`, `kmod unload CONFIG` or `copy FROM TO`".into()),
     };
     let Some(config) = values.next() else {
         return Err(format!("`kmod {}` needs a configuration file", verb.name()).into());
     };
-    if let Some(more) = values.next() {
-        return Err(format!("`{}` is one argument too many", more.to_string_lossy()).into());
-    }
+    no_more(values)?;
     options.config = config.into();
     Ok(Request::Kmod(verb, options))
+}
+
+fn copy(
+    from: Option<OsString>,
+    mut values: impl Iterator<Item = OsString>,
+    options: Options,
+) -> Result<Request, lexopt::Error> {
+    let (Some(from), Some(to)) = (from, values.next()) else {
+        return Err("`copy` needs what to copy, and where to".into());
+    };
+    no_more(values)?;
+    Ok(Request::Copy {
+        from: from.into(),
+        to: to.into(),
+        options,
+    })
+}
+
+fn no_more(mut values: impl Iterator<Item = OsString>) -> Result<(), lexopt::Error> {
+    match values.next() {
+        Some(more) => Err(format!("`{}` is one argument too many", more.to_string_lossy()).into()),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -156,6 +189,11 @@ mod tests {
             panic!("not read");
         };
         assert_eq!(options.firmware_path.as_deref(), Some(""));
+        let Ok(Request::Copy { from, to, options }) = words("copy /opt /tmp/opt --result /r") else {
+            panic!("not read");
+        };
+        assert_eq!((from, to), ("/opt".into(), "/tmp/opt".into()));
+        assert_eq!(options.result, PathBuf::from("/r"));
     }
 
     #[test]
@@ -166,6 +204,8 @@ mod tests {
             ("kmod reload x", "expected `kmod load CONFIG`"),
             ("kmod load", "needs a configuration file"),
             ("kmod load a b", "`b` is one argument too many"),
+            ("copy a", "needs what to copy, and where to"),
+            ("copy a b c", "`c` is one argument too many"),
             ("kmod load a --firmware", "invalid option '--firmware'"),
             ("kmod load a --timeout soon", "cannot parse"),
         ] {

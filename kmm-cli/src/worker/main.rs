@@ -7,6 +7,7 @@
 mod arguments;
 mod cause;
 mod class_path;
+mod copy;
 mod failure;
 mod firmware;
 mod image;
@@ -20,11 +21,14 @@ mod run;
 mod unload;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::Request;
 use arguments::Verb;
+use failure::Failure;
 use kmm_core::worker::Kind;
+use kmm_core::worker::Reason;
 use log::Level;
 use run::Run;
 
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::from(2),
         },
         Ok(Request::Kmod(verb, options)) => kmod(verb, options),
+        Ok(Request::Copy { from, to, options }) => copy_files(&from, &to, options),
         Err(error) => {
             let message = format!("{error}; `kmm-worker --help` says what there is");
             log::line(Level::Error, "arguments", &message, &[]);
@@ -44,12 +49,39 @@ fn main() -> ExitCode {
 }
 
 fn kmod(verb: Verb, options: arguments::Options) -> ExitCode {
-    let mut run = Run::new(verb, options);
+    let mut run = Run::new(verb.name(), options);
     let ended = match verb {
         Verb::Load => load::load(&mut run),
         Verb::Unload => unload::unload(&mut run),
     };
-    match run.end(ended) {
+    code(run.end(ended))
+}
+
+fn copy_files(from: &Path, to: &Path, options: arguments::Options) -> ExitCode {
+    let mut run = Run::new("copy", options);
+    let ended = copied(&mut run, from, to);
+    code(run.end(ended))
+}
+
+fn copied(run: &mut Run, from: &Path, to: &Path) -> Result<(Reason, String), Failure> {
+    run.begin("copy")?;
+    let copied = copy::copy(from, to, &|| run.is_to_stop());
+    let copied = copied.map_err(|error| Failure::new(error.reason(), error.to_string()))?;
+    for link in &copied.left_out {
+        run.info("a link to headers is left out", &[("link", link)]);
+    }
+    let proof = format!(
+        "`{}` has {} files, folders and links with {} bytes{}",
+        to.display(),
+        copied.entries,
+        copied.bytes,
+        if copied.changed { "" } else { ", as before" }
+    );
+    Ok((Reason::Copied, proof))
+}
+
+fn code(kind: Kind) -> ExitCode {
+    match kind {
         Kind::Done => ExitCode::SUCCESS,
         Kind::Failed => ExitCode::from(1),
         Kind::Stopped => ExitCode::from(2),

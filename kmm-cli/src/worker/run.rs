@@ -20,7 +20,6 @@ use kmm_core::worker::loaded::Identity;
 use kmm_core::worker::loaded::Observed;
 
 use crate::arguments::Options;
-use crate::arguments::Verb;
 use crate::failure::Failure;
 use crate::log;
 use crate::log::Level;
@@ -43,7 +42,7 @@ pub struct Run {
 
 impl Run {
     /// Begins: from here on SIGTERM ends the run between two steps.
-    pub fn new(verb: Verb, options: Options) -> Self {
+    pub fn new(action: &str, options: Options) -> Self {
         let told_to_stop = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
             if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&told_to_stop)) {
@@ -59,7 +58,7 @@ impl Run {
         Self {
             node: Node::new(&options.root),
             options,
-            report: Report::new(verb.name(), ""),
+            report: Report::new(action, ""),
             step: "start",
             places: Cell::new(0),
             told_to_stop,
