@@ -69,7 +69,7 @@ pub struct Options {
     pub timeout: Duration,
     /// The folder in which the node's `/sys`, `/proc`, `/lib/modules` and `/tmp` are looked for.
     pub root: PathBuf,
-    /// The step before which to wait until told to stop.
+    /// Where to wait until told to stop: a step, or `STEP:N` for a place in it.
     pub pause: Option<String>,
 }
 

@@ -101,6 +101,13 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
     let config = run.read_config()?;
     run.begin("precheck")?;
     let kernel = run.node.kernel();
+    if kernel.release.is_empty() {
+        let path = run.node.path_text("/proc/sys/kernel/osrelease");
+        return Err(Failure::new(
+            Reason::FileFailed,
+            format!("`{path}` cannot be read"),
+        ));
+    }
     let root = run.node.path_text(kmm_core::modprobe::WORKER_ROOT);
     let outside =
         |error: kmm_core::modprobe::OutsideRoot| Failure::new(Reason::OutsideRoot, error.to_string());

@@ -1,5 +1,6 @@
 //! One run: its steps, and its result.
 
+use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io;
 use std::io::Read;
@@ -33,6 +34,8 @@ pub struct Run {
     pub node: Node,
     report: Report,
     step: &'static str,
+    /// How many places of the step were come by where the run may stop.
+    places: Cell<u32>,
     told_to_stop: Arc<AtomicBool>,
     result_failed: bool,
 }
@@ -57,6 +60,7 @@ impl Run {
             options,
             report: Report::new(action, ""),
             step: "start",
+            places: Cell::new(0),
             told_to_stop,
             result_failed: false,
         }
@@ -65,6 +69,7 @@ impl Run {
     /// Begins a step, unless the run is to stop. The result says from now on that it was interrupted there.
     pub fn begin(&mut self, step: &'static str) -> Result<(), Failure> {
         self.step = step;
+        self.places.set(0);
         step.clone_into(&mut self.report.step);
         self.write_result();
         self.check()
@@ -77,7 +82,8 @@ impl Run {
 
     /// A place between two changes, where a run may stop.
     pub fn check(&self) -> Result<(), Failure> {
-        if self.options.pause.as_deref() == Some(self.step) {
+        self.places.set(self.places.get() + 1);
+        if self.options.pause.as_ref().is_some_and(|place| self.is_at(place)) {
             log::line(Level::Info, self.step, "waiting to be told to stop", &[]);
             while !self.is_to_stop() {
                 std::thread::sleep(Duration::from_millis(5));
@@ -88,6 +94,12 @@ impl Run {
             return Err(Failure::new(Reason::Interrupted, proof));
         }
         Ok(())
+    }
+
+    /// Whether this is the first place of the step `place`, or the N-th of `STEP:N`.
+    fn is_at(&self, place: &str) -> bool {
+        let (step, number) = place.split_once(':').unwrap_or((place, "1"));
+        step == self.step && number.parse() == Ok(self.places.get())
     }
 
     /// Logs what a step did.

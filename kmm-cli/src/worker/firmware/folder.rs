@@ -1,5 +1,6 @@
 //! The firmware folder of the host.
 
+use std::fs::File;
 use std::fs::TryLockError;
 use std::io;
 use std::path::Path;
@@ -15,6 +16,8 @@ use kmm_core::worker::firmware::Put;
 use kmm_core::worker::firmware::Removal;
 use rustix::fs::Access;
 use rustix::fs::AtFlags;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
 
 use crate::failure::Failure;
 use crate::run::Run;
@@ -35,16 +38,6 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Folder {
     dir: Dir,
     name: String,
-}
-
-/// Holds other workers off as long as it lives.
-struct Lock(std::fs::File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // The folder itself shares the lock, so that closing this file alone keeps it.
-        let _ = self.0.unlock();
-    }
 }
 
 /// A file to write: its path, where it comes from, and what it holds.
@@ -270,18 +263,18 @@ impl Folder {
         content(&self.dir, path).map_err(|error| self.cannot("the host's", path, &error))
     }
 
-    /// Waits until no other worker is at it.
-    fn lock(&self, run: &Run) -> Result<Lock, Failure> {
+    /// Waits until no other worker is at it; the file that is returned holds others off as long as it is open.
+    fn lock(&self, run: &Run) -> Result<File, Failure> {
         let cannot = |error: &dyn std::fmt::Display| self.cannot("could not lock", "", error);
-        let file = self
-            .dir
-            .try_clone()
-            .map_err(|error| cannot(&error))?
-            .into_std_file();
+        // The folder itself is open for finding things only.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let file =
+            rustix::fs::openat(&self.dir, ".", flags, Mode::empty()).map_err(|error| cannot(&error))?;
+        let file = File::from(file);
         let begin = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Lock(file)),
+                Ok(()) => return Ok(file),
                 Err(TryLockError::Error(error)) => return Err(cannot(&error)),
                 Err(TryLockError::WouldBlock) if begin.elapsed() > PATIENCE => {
                     return Err(cannot(&"another worker holds it"));
