@@ -42,7 +42,7 @@ use scenario::Scenario;
 /// Machines at a time: each keeps one core busy.
 const MACHINES: usize = 2;
 /// What one machine may take.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(540);
 
 /// `cargo xtask vm [NAME...]` and `cargo xtask vm --shell [KERNEL]`.
 pub(crate) fn command(words: &[&str]) -> Result<()> {
