@@ -20,7 +20,7 @@ use crate::vm::parts::Parts;
 /// Modules of the kernel that a machine has.
 const IN_TREE: [&str; 2] = ["kernel/drivers/net/dummy.ko", "kernel/lib/lz4/lz4_compress.ko"];
 /// Bytes of the large firmware file: enough that a copy takes a while.
-const LARGE: usize = 16 << 20;
+const LARGE: usize = 4 << 20;
 
 /// Everything of one kernel, as an archive.
 pub(crate) fn files(parts: &Parts, kernel: &Kernel, built: &Path, other: &Path) -> Result<Initramfs> {
