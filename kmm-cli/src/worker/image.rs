@@ -112,13 +112,13 @@ impl Image {
             } else {
                 tree.join(file)
             };
-            self.modules.push(read(name, path)?);
+            self.modules.push(read(name, &path)?);
         }
         Ok(())
     }
 }
 
-fn read(name: String, path: PathBuf) -> Result<ImageModule, Failure> {
+fn read(name: String, path: &Path) -> Result<ImageModule, Failure> {
     let missing = |error: &std::io::Error| {
         let reason = match error.kind() {
             ErrorKind::NotFound => Reason::DependencyMissing,
@@ -126,19 +126,19 @@ fn read(name: String, path: PathBuf) -> Result<ImageModule, Failure> {
         };
         Failure::new(reason, format!("`{}`: {error}", path.display()))
     };
-    let size = fs::metadata(&path).map_err(|error| missing(&error))?.len();
+    let size = fs::metadata(path).map_err(|error| missing(&error))?.len();
     let mut module = ImageModule {
         name,
         compression: Compression::None,
         object: None,
         expected: Expected::default(),
         asked_for: false,
-        path: path.clone(),
+        path: path.to_owned(),
     };
     if size > LARGEST {
         return Ok(module);
     }
-    let bytes = fs::read(&path).map_err(|error| missing(&error))?;
+    let bytes = fs::read(path).map_err(|error| missing(&error))?;
     module.compression = Compression::of(&bytes);
     let damaged = |error: kmm_core::kmod::KmodError| {
         Failure::new(Reason::ModuleDamaged, format!("`{}`: {error}", path.display()))

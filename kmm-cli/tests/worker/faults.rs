@@ -52,7 +52,8 @@ fn before_modprobe_is_run() {
         ),
         (
             |node| {
-                fs::remove_file(node.path(&format!("tmp/opt/lib/modules/{RELEASE}/modules.dep.bin"))).unwrap();
+                fs::remove_file(node.path(&format!("tmp/opt/lib/modules/{RELEASE}/modules.dep.bin")))
+                    .unwrap();
             },
             "ModulesDepMissing",
             "modules.dep.bin",
