@@ -12,6 +12,8 @@ use kmm_core::kmod::KernelObject;
 use kmm_core::modprobe::module_of_file;
 use kmm_core::worker::Reason;
 use kmm_core::worker::loaded::Expected;
+use kmm_core::worker::loaded::State;
+use kmm_core::worker::target::ModulesDep;
 use kmm_core::worker::target::Target;
 use kmm_files::Decompressors;
 
@@ -112,13 +114,48 @@ impl Image {
             } else {
                 tree.join(file)
             };
-            self.modules.push(read(name, path)?);
+            self.modules.push(read(name, &path)?);
         }
         Ok(())
     }
 }
 
-fn read(name: String, path: PathBuf) -> Result<ImageModule, Failure> {
+/// Modules that are loaded and have the name of one of these symbols as a text: a module that gets hold of a symbol
+/// while it runs (`symbol_get`) is no holder of its owner, and names it so.
+pub fn naming(node: &Node, target: &Target, release: &str, symbols: &[&str]) -> Vec<String> {
+    let tree = PathBuf::from(target.tree(release));
+    let text = fs::read_to_string(tree.join("modules.dep")).unwrap_or_default();
+    let index = ModulesDep::parse(&text);
+    let loaded = index.paths().filter_map(|path| {
+        let name = module_of_file(path)?;
+        (node.observe(&name).state() == State::Live).then(|| (name, tree.join(path)))
+    });
+    let names = loaded.filter_map(|(name, path)| {
+        let small = fs::metadata(&path).is_ok_and(|data| data.len() <= LARGEST);
+        let bytes = small.then(|| fs::read(&path).ok()).flatten()?;
+        let bytes = kmm_core::kmod::unpack(&bytes, &Decompressors).ok()?;
+        // Only the texts of the code: the tables of symbols have the names of what is used the ordinary way.
+        let mut texts = bytes.split(|byte| *byte == 0);
+        let object = KernelObject::read(&bytes, &Decompressors).ok()?;
+        let told = |symbol: &[u8]| {
+            let imports = object
+                .imports
+                .iter()
+                .any(|import| import.name.as_bytes() == symbol);
+            imports
+                || object
+                    .exports
+                    .iter()
+                    .any(|export| export.name.as_bytes() == symbol)
+        };
+        texts
+            .any(|text| symbols.iter().any(|symbol| symbol.as_bytes() == text) && !told(text))
+            .then_some(name)
+    });
+    names.collect()
+}
+
+fn read(name: String, path: &Path) -> Result<ImageModule, Failure> {
     let missing = |error: &std::io::Error| {
         let reason = match error.kind() {
             ErrorKind::NotFound => Reason::DependencyMissing,
@@ -126,19 +163,19 @@ fn read(name: String, path: PathBuf) -> Result<ImageModule, Failure> {
         };
         Failure::new(reason, format!("`{}`: {error}", path.display()))
     };
-    let size = fs::metadata(&path).map_err(|error| missing(&error))?.len();
+    let size = fs::metadata(path).map_err(|error| missing(&error))?.len();
     let mut module = ImageModule {
         name,
         compression: Compression::None,
         object: None,
         expected: Expected::default(),
         asked_for: false,
-        path: path.clone(),
+        path: path.to_owned(),
     };
     if size > LARGEST {
         return Ok(module);
     }
-    let bytes = fs::read(&path).map_err(|error| missing(&error))?;
+    let bytes = fs::read(path).map_err(|error| missing(&error))?;
     module.compression = Compression::of(&bytes);
     let damaged = |error: kmm_core::kmod::KmodError| {
         Failure::new(Reason::ModuleDamaged, format!("`{}`: {error}", path.display()))

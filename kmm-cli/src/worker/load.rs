@@ -292,7 +292,7 @@ fn prove(run: &mut Run, plan: &Plan) -> Result<String, Failure> {
             // Modprobe takes one that is part of the kernel, or an alias, for loaded.
             (State::BuiltIn, None) => proofs.push(format!("/sys/module/{name} is a part of the kernel")),
             (State::Absent, None) => {
-                run.info("not to be seen: a name for something else", &[("module", name)])
+                run.info("not to be seen: a name for something else", &[("module", name)]);
             }
             (state, _) => {
                 let proof = format!("modprobe ended well, and /sys/module/{name} is {}", state.name());

@@ -14,6 +14,7 @@ use kmm_core::worker::target::Target;
 use crate::cause;
 use crate::failure::Failure;
 use crate::firmware::Folder;
+use crate::image;
 use crate::image::Image;
 use crate::kernel_log::KernelLog;
 use crate::load::owner;
@@ -47,7 +48,8 @@ pub fn unload(run: &mut Run) -> Result<(Reason, String), Failure> {
     let left = loaded(run, &there);
     // Where they are gone it is done, whatever modprobe says of what they needed.
     if !left.is_empty() || (there.is_empty() && !outcome.success) {
-        return Err(why(run, &left, &outcome, &mut log, &image));
+        let cause = cause::of(run, &outcome, &mut log, &image);
+        return Err(why(run, &left, cause, &target, &image));
     }
     for name in &there {
         let observed = run.node.observe(name);
@@ -123,19 +125,29 @@ fn check(run: &mut Run, there: &[String], image: &Image) -> Result<(), Failure> 
     Ok(())
 }
 
-fn why(
-    run: &mut Run,
-    left: &[String],
-    outcome: &process::Outcome,
-    log: &mut KernelLog,
-    image: &Image,
-) -> Failure {
-    let cause = cause::of(run, outcome, log, image);
+/// Who holds the modules that are left, where somebody does.
+fn why(run: &mut Run, left: &[String], cause: Failure, target: &Target, image: &Image) -> Failure {
+    let release = run.node.text("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut used = Vec::new();
     for name in left {
         let observed = run.node.observe(name);
         run.found(name, &observed, None);
-        used.extend(observed.in_use().map(|used| format!("`{name}` is {used}")));
+        let Some(words) = observed.in_use() else {
+            continue;
+        };
+        let object = image.module(name).and_then(|module| module.object.as_ref());
+        let exports = object.into_iter().flat_map(|object| &object.exports);
+        let symbols: Vec<&str> = exports.map(|export| export.name.as_str()).collect();
+        let likely = if observed.holders.is_empty() {
+            image::naming(&run.node, target, release.trim(), &symbols)
+        } else {
+            Vec::new()
+        };
+        let likely = match likely.as_slice() {
+            [] => String::new(),
+            names => format!(", likely {}, which names a symbol of it", names.join(", ")),
+        };
+        used.push(format!("`{name}` is {words}{likely}"));
     }
     if used.is_empty() {
         return cause;

@@ -52,7 +52,8 @@ fn before_modprobe_is_run() {
         ),
         (
             |node| {
-                fs::remove_file(node.path(&format!("tmp/opt/lib/modules/{RELEASE}/modules.dep.bin"))).unwrap()
+                fs::remove_file(node.path(&format!("tmp/opt/lib/modules/{RELEASE}/modules.dep.bin")))
+                    .unwrap();
             },
             "ModulesDepMissing",
             "modules.dep.bin",
@@ -60,7 +61,7 @@ fn before_modprobe_is_run() {
         (
             |node| {
                 fs::remove_file(node.path(&format!("tmp/opt/lib/modules/{RELEASE}/extra/acme-bus.ko")))
-                    .unwrap()
+                    .unwrap();
             },
             "DependencyMissing",
             "extra/acme-bus.ko",
@@ -70,7 +71,7 @@ fn before_modprobe_is_run() {
                 node.write(
                     &format!("tmp/opt/lib/modules/{RELEASE}/extra/nic.ko"),
                     "#!/bin/sh",
-                )
+                );
             },
             "ModuleDamaged",
             "not a kernel object",
@@ -104,7 +105,7 @@ fn before_modprobe_is_run() {
                 node.write(
                     "sys/kernel/security/lockdown",
                     "none [integrity] confidentiality\n",
-                )
+                );
             },
             "Lockdown",
             "lockdown is `integrity`",
@@ -114,7 +115,7 @@ fn before_modprobe_is_run() {
                 node.write(
                     "proc/self/status",
                     "Uid:\t0\t0\t0\t0\nCapEff:\t0000000000000000\n",
-                )
+                );
             },
             "MissingCapability",
             "CAP_SYS_MODULE",

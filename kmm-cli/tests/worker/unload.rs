@@ -12,6 +12,10 @@ pub(crate) const TESTS: &[Test] = &[
         "unload::a_module_in_use_names_its_holders",
         a_module_in_use_names_its_holders,
     ),
+    (
+        "unload::a_module_that_got_hold_of_a_symbol_is_named",
+        a_module_that_got_hold_of_a_symbol_is_named,
+    ),
     ("unload::holders_go_first", holders_go_first),
     (
         "unload::another_build_is_unloaded_too",
@@ -45,6 +49,27 @@ fn a_module_in_use_names_its_holders() {
     let ended = node.run("unload", NIC, &[]).expect(1, "InUse");
     assert!(
         ended.proof().contains("used 2 times, by no module"),
+        "{}",
+        ended.proof()
+    );
+}
+
+/// `symbol_get` counts a user, and puts nobody among the holders.
+fn a_module_that_got_hold_of_a_symbol_is_named() {
+    let node = Node::new();
+    let mut quiet = module("quiet", "Q1", &[]);
+    quiet.section(".rodata.str1.1", b"quiet\0acme_bus_add\0");
+    node.image("quiet", &quiet);
+    node.depmod("tmp/opt");
+    let bus = "modprobe: {moduleName: acme-bus, dirName: /opt}\n";
+    node.run("load", bus, &[]).expect(0, "Loaded");
+    node.loaded("quiet", "Q1");
+    node.write("sys/module/acme_bus/refcnt", "1\n");
+    let ended = node.run("unload", bus, &[]).expect(1, "InUse");
+    let words = "used 1 times, by no module that the kernel names";
+    assert!(ended.proof().contains(words), "{}", ended.proof());
+    assert!(
+        ended.proof().contains("likely quiet, which names a symbol of it"),
         "{}",
         ended.proof()
     );

@@ -127,12 +127,16 @@ impl Folder {
         }
         for write in &writes {
             run.check()?;
+            let goes_on = || run.check().is_ok();
             let put = match write.content {
                 Content::Link { target } => state.put_link(target, &self.dir, write.path),
                 Content::File { .. } | Content::Absent => {
-                    state.put_file(&source.dir, write.path, write.content, &self.dir, write.path)
+                    state.put_file(&source.dir, write.content, &self.dir, write.path, &goes_on)
                 }
             };
+            if put.is_err() {
+                run.check()?;
+            }
             put.map_err(|error| self.cannot("could not put", write.path, &error))?;
             run.info("put", &[("file", &format!("{}/{}", self.name, write.path))]);
         }

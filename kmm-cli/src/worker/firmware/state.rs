@@ -122,7 +122,7 @@ impl State {
         let Content::File { mode, .. } = content(folder, path)? else {
             return Err(io::Error::other("it changed meanwhile"));
         };
-        self.copy(folder, path, mode)?;
+        self.copy(folder, path, mode, &|| true)?;
         self.dir.rename(NEW, &self.dir, &name)
     }
 
@@ -131,19 +131,19 @@ impl State {
         self.dir.rename(number.to_string(), folder, path)
     }
 
-    /// Puts a copy of a file to a path, in one step.
+    /// Puts a copy of a file to a path, in one step. The copy ends with `Interrupted` where `goes_on` says no.
     pub(super) fn put_file(
         &self,
         from: &Dir,
-        source: &str,
         wanted: &Content,
         folder: &Dir,
         path: &str,
+        goes_on: &dyn Fn() -> bool,
     ) -> io::Result<()> {
         let Content::File { mode, .. } = wanted else {
             return Err(io::Error::other("it is no file"));
         };
-        self.copy(from, source, *mode)?;
+        self.copy(from, path, *mode, goes_on)?;
         if content(&self.dir, NEW)? != *wanted {
             return Err(io::Error::other("it changed while it was copied"));
         }
@@ -158,11 +158,14 @@ impl State {
         self.dir.rename(NEW, folder, path)
     }
 
-    fn copy(&self, from: &Dir, source: &str, mode: u32) -> io::Result<()> {
+    fn copy(&self, from: &Dir, source: &str, mode: u32, goes_on: &dyn Fn() -> bool) -> io::Result<()> {
         let mut input = from.open(source)?;
         let mut output = self.create(0o600)?;
         let mut buffer = vec![0; PIECE];
         loop {
+            if !goes_on() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
             let length = input.read(&mut buffer)?;
             if length == 0 {
                 break;

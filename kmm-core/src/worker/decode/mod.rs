@@ -38,8 +38,9 @@ pub struct Diagnosis {
     pub module: Option<String>,
     /// The symbol, parameter, file, or other thing that it is about, where the line names one.
     pub subject: Option<String>,
-    /// Whether it says more than the number of an error.
-    #[serde(skip)]
+    /// Whether it says more than the number of an error. Where it does not, the reason is the one that stands behind
+    /// this number most often: a guess.
+    #[serde(rename = "certain")]
     pub strong: bool,
 }
 
