@@ -10,6 +10,8 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use kmm_core::validate;
+use kmm_core::worker::Kind;
+use kmm_core::worker::Reason;
 
 use crate::steps;
 
@@ -54,7 +56,10 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
 }
 
 fn documents() -> Result<Vec<(PathBuf, String)>> {
-    let mut documents = vec![(PathBuf::from("docs/guide/rules.md"), rules())];
+    let mut documents = vec![
+        (PathBuf::from("docs/guide/rules.md"), rules()),
+        (PathBuf::from("docs/guide/reasons.md"), reasons()),
+    ];
     steps::run(&steps::cargo(), &["build", "--quiet", "--package", "kmm-cli"])?;
     let pages = steps::cache()?.join("man");
     if pages.exists() {
@@ -137,6 +142,32 @@ fn rules() -> String {
             text.name,
             text.explanation.trim()
         );
+    }
+    out
+}
+
+fn reasons() -> String {
+    let mut out = String::from(
+        "# Reasons\n\nWhy `kmm-worker` ended as it did: `reason` of its [result](worker.md#the-result), and what `kmm decode` finds in a \
+         message of kernel or modprobe. The names are stable. Written by `cargo xtask generate`.\n",
+    );
+    let groups = [
+        (Kind::Done, "Done", "what was asked for is so; exit code 0"),
+        (
+            Kind::Stopped,
+            "Stopped",
+            "the worker was told to stop; exit code 2",
+        ),
+        (Kind::Failed, "Failed", "exit code 1"),
+    ];
+    for (kind, heading, means) in groups {
+        let _ = writeln!(
+            out,
+            "\n## {heading}\n\nThat is, {means}.\n\n| reason | cause | what mends it |\n|---|---|---|"
+        );
+        for reason in Reason::ALL.iter().filter(|reason| reason.kind() == kind) {
+            let _ = writeln!(out, "| `{reason}` | {} | {} |", reason.cause(), reason.mend());
+        }
     }
     out
 }

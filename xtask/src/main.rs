@@ -14,10 +14,12 @@ mod kernels;
 mod kmods;
 mod layers;
 mod oracle;
+mod podman;
 mod registry;
 mod steps;
 mod test;
 mod vm;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -32,9 +34,12 @@ usage: cargo xtask COMMAND
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
+  worker                 build kmm-worker as it stands in its image, and print its size
+  podman                 run kmm-worker in containers, as its guide says
   registry               try Debian's docker-registry in every form that the tests use
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
+  bench worker           measure kmm-worker beside modprobe on a real kernel in a virtual machine
   generate [--check]     write the generated documents, or check that they are up to date
 ";
 
@@ -47,6 +52,9 @@ fn main() -> ExitCode {
         ["differential", rest @ ..] => differential::command(rest),
         ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),
         ["vm", rest @ ..] => vm::command(rest),
+        ["worker"] => worker::report(),
+        ["podman"] => podman::check(),
+        ["bench", "worker"] => vm::measure(),
         ["kmods", headers] => {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
         }

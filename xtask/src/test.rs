@@ -9,8 +9,10 @@ use crate::image_checks;
 use crate::kernels;
 use crate::layers;
 use crate::oracle;
+use crate::podman;
 use crate::steps;
 use crate::steps::Steps;
+use crate::vm;
 
 /// Random inputs of each kind that are compared with Go in one run.
 const INPUTS: usize = 20_000;
@@ -53,6 +55,8 @@ pub(crate) fn run() -> Result<()> {
     })?;
     let images = steps.step("make images with skopeo, umoci and buildah", layers::set_up)?;
     steps.step("same files as umoci unpacks", || layers::compare(&images))?;
+    steps.step("the worker in containers", podman::check)?;
+    steps.step("the worker on real kernels", || vm::run(&[]))?;
     steps.summary();
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! A scenario is a script below `xtask/vm/scenarios`; [`scenario`] says how it is written. All scenarios of one
 //! kernel and policy run in one boot, one after the other; what they changed is brought back in between.
 
+mod bench;
 mod firmware;
 mod images;
 mod initramfs;
@@ -14,7 +15,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 use std::time::Instant;
@@ -23,25 +23,25 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
-use crate::generate;
 use crate::kmods;
 use crate::steps;
+use crate::worker;
+pub(crate) use bench::measure;
+pub(crate) use images::libraries;
 use initramfs::Initramfs;
 use machine::End;
 use machine::Machine;
 use machine::Run;
 use parts::Kernel;
 use parts::Parts;
+pub(crate) use parts::installed;
 use scenario::Policy;
 use scenario::Scenario;
 
-/// The program under test.
-const WORKER: &str = "kmm-worker";
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Machines at a time: each keeps one core busy.
 const MACHINES: usize = 2;
 /// What one machine may take.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(540);
 
 /// `cargo xtask vm [NAME...]` and `cargo xtask vm --shell [KERNEL]`.
 pub(crate) fn command(words: &[&str]) -> Result<()> {
@@ -49,6 +49,13 @@ pub(crate) fn command(words: &[&str]) -> Result<()> {
         ["--shell", rest @ ..] => shell(rest.first().copied().unwrap_or("cloud")),
         names => run(names),
     }
+}
+
+/// Headers of the first of the kernels.
+pub(crate) fn headers() -> Result<PathBuf> {
+    let parts = parts::set_up()?;
+    let first = parts.kernels.into_iter().next();
+    Ok(first.context("there are no kernels")?.headers)
 }
 
 /// Runs the scenarios named, or all of them.
@@ -63,10 +70,6 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
     {
         let known: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         bail!("there is no scenario `{unknown}`: known are {}", known.join(", "));
-    }
-    if !fleet.worker {
-        scenarios.retain(|scenario| !scenario.worker);
-        println!("there is no {WORKER} yet: only the scenarios of modprobe are run");
     }
     scenarios.retain(|scenario| names.is_empty() || names.contains(&scenario.name.as_str()));
     fleet.run(&scenarios, !names.is_empty())?;
@@ -104,8 +107,6 @@ struct Boot {
 struct Fleet {
     parts: Parts,
     base: Vec<u8>,
-    /// Whether there is a worker.
-    worker: bool,
     /// The files of each kernel.
     files: Vec<Vec<u8>>,
 }
@@ -113,8 +114,8 @@ struct Fleet {
 impl Fleet {
     fn set_up() -> Result<Self> {
         let parts = parts::set_up()?;
-        let worker = worker()?;
-        let base = images::base(&parts, worker.as_deref())?.finish();
+        let worker = worker::build()?;
+        let base = images::base(&parts, &worker)?.finish();
         let built: Vec<PathBuf> = parts
             .kernels
             .iter()
@@ -126,12 +127,7 @@ impl Fleet {
             Ok(images::files(&parts, kernel, &built[at], other)?.finish())
         });
         let files = files.collect::<Result<_>>()?;
-        Ok(Self {
-            parts,
-            base,
-            worker: worker.is_some(),
-            files,
-        })
+        Ok(Self { parts, base, files })
     }
 
     fn scenarios(&self) -> Result<Vec<Scenario>> {
@@ -315,34 +311,4 @@ fn boots(scenarios: &[Scenario], kernels: &[Kernel]) -> Vec<Boot> {
         .collect();
     boots.sort_by_key(|boot| std::cmp::Reverse(boot.scenarios.len()));
     boots
-}
-
-/// Builds the worker as it stands in its image: static. `None` as long as the workspace has no worker.
-fn worker() -> Result<Option<PathBuf>> {
-    let manifest = fs::read_to_string(steps::root().join("kmm-cli/Cargo.toml"))?;
-    if !manifest.contains(&format!("\"{WORKER}\"")) {
-        return Ok(None);
-    }
-    let target = generate::target_folder().join("static");
-    let out = Command::new(steps::cargo())
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "kmm-cli",
-            "--bin",
-            WORKER,
-        ])
-        // With a target named, the flag is not for programs that run during the build.
-        .args(["--target", TARGET, "--target-dir"])
-        .arg(&target)
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        .current_dir(steps::root())
-        .status()
-        .context("could not start cargo")?;
-    if !out.success() {
-        bail!("the static {WORKER} cannot be built: {out}");
-    }
-    Ok(Some(target.join(TARGET).join("release").join(WORKER)))
 }

@@ -90,6 +90,12 @@ fn text(decoded: &decode::Decoded, cause: Option<&Diagnosis>) -> String {
             printable(&diagnosis.cause()),
             printable(&diagnosis.proof)
         );
+        if !diagnosis.strong {
+            let _ = writeln!(
+                out,
+                "  note:  a guess: modprobe knows the number of an error only"
+            );
+        }
         if !diagnosis.reason.mend().is_empty() {
             let _ = writeln!(out, "  mend:  {}", diagnosis.reason.mend());
         }

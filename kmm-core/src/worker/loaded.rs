@@ -74,7 +74,8 @@ impl Observed {
         match (self.holders.is_empty(), self.users) {
             (false, _) => Some(format!("used by module {}", self.holders.join(", "))),
             (true, Some(users)) if users > 0 => Some(format!(
-                "used {users} times, by no module: by processes, devices or mounts"
+                "used {users} times, by no module that the kernel names: by processes, devices, mounts, or a module \
+                 that got hold of it while it ran"
             )),
             (true, _) => None,
         }

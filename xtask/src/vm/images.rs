@@ -20,7 +20,7 @@ use crate::vm::parts::Parts;
 /// Modules of the kernel that a machine has.
 const IN_TREE: [&str; 2] = ["kernel/drivers/net/dummy.ko", "kernel/lib/lz4/lz4_compress.ko"];
 /// Bytes of the large firmware file: enough that a copy takes a while.
-const LARGE: usize = 16 << 20;
+const LARGE: usize = 4 << 20;
 
 /// Everything of one kernel, as an archive.
 pub(crate) fn files(parts: &Parts, kernel: &Kernel, built: &Path, other: &Path) -> Result<Initramfs> {
@@ -106,7 +106,7 @@ fn signed(kernel: &Kernel, key: &Key, from: &Path, to: &Path, modules: &[&str]) 
 }
 
 /// What every machine has, whatever its kernel: tools, the worker and the scenarios.
-pub(crate) fn base(parts: &Parts, worker: Option<&Path>) -> Result<Initramfs> {
+pub(crate) fn base(parts: &Parts, worker: &Path) -> Result<Initramfs> {
     let mut archive = Initramfs::default();
     let own = steps::root().join("xtask/vm");
     archive.copy("bin/busybox", Path::new("/bin/busybox"))?;
@@ -120,12 +120,13 @@ pub(crate) fn base(parts: &Parts, worker: Option<&Path>) -> Result<Initramfs> {
     for name in ["modprobe", "insmod", "rmmod", "lsmod", "modinfo", "depmod"] {
         archive.link(&format!("sbin/{name}"), "kmod");
     }
-    archive.file("sbin/vmexit", 0o755, &vmexit(parts)?);
-    if let Some(worker) = worker {
-        archive.copy("bin/kmm-worker", worker)?;
+    for name in ["vmexit", "measure"] {
+        archive.file(&format!("sbin/{name}"), 0o755, &compiled(parts, name)?);
     }
+    archive.copy("bin/kmm-worker", worker)?;
     archive.tree("scenarios", &own.join("scenarios"))?;
     archive.copy("scenarios/library", &own.join("library"))?;
+    archive.copy("scenarios/measure", &own.join("measure"))?;
     archive.file("init", 0o755, &fs::read(own.join("init"))?);
     let large: Vec<u8> = (0..LARGE).map(|at| (at % 251) as u8).collect();
     archive.file(
@@ -138,7 +139,7 @@ pub(crate) fn base(parts: &Parts, worker: Option<&Path>) -> Result<Initramfs> {
 }
 
 /// The libraries of a program, links followed.
-fn libraries(program: &Path) -> Result<Vec<String>> {
+pub(crate) fn libraries(program: &Path) -> Result<Vec<String>> {
     let out = Command::new("ldd")
         .arg(program)
         .output()
@@ -148,10 +149,10 @@ fn libraries(program: &Path) -> Result<Vec<String>> {
     Ok(paths.map(str::to_owned).collect())
 }
 
-/// The program that ends a machine with an exit code.
-fn vmexit(parts: &Parts) -> Result<Vec<u8>> {
-    let program = parts.folder.join("vmexit");
-    let source = steps::root().join("xtask/vm/vmexit.c");
+/// A program of a machine that is written in C.
+fn compiled(parts: &Parts, name: &str) -> Result<Vec<u8>> {
+    let program = parts.folder.join(name);
+    let source = steps::root().join("xtask/vm").join(name).with_extension("c");
     let (program_name, source) = (program.to_string_lossy(), source.to_string_lossy());
     let arguments = ["-O2", "-Wall", "-static", "-o", &program_name, &source];
     steps::run_in(&parts.folder, "gcc", &arguments)?;

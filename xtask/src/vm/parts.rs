@@ -72,7 +72,7 @@ pub(crate) struct Kernel {
 pub(crate) fn set_up() -> Result<Parts> {
     let folder = steps::cache()?.join("vm");
     fs::create_dir_all(folder.join("deb"))?;
-    install()?;
+    installed(&TOOLS)?;
     let kernels = KERNELS
         .iter()
         .map(|(name, package)| kernel(&folder, name, package));
@@ -92,8 +92,9 @@ pub(crate) fn set_up() -> Result<Parts> {
     })
 }
 
-fn install() -> Result<()> {
-    let missing: Vec<&str> = TOOLS
+/// Installs the packages whose file is missing.
+pub(crate) fn installed(packages: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> = packages
         .iter()
         .filter(|(_, file)| !Path::new(file).exists())
         .map(|(package, _)| *package)

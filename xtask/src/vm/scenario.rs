@@ -52,13 +52,21 @@ pub(crate) struct Scenario {
     pub(crate) kernels: Vec<String>,
     /// What the machine insists on.
     pub(crate) policy: Policy,
-    /// Whether it runs the worker. Those that begin with `bare-` show what kernel and modprobe do by themselves.
-    pub(crate) worker: bool,
     /// Whether the kernel has to panic, which ends the machine.
     pub(crate) panics: bool,
 }
 
 impl Scenario {
+    /// A script that is none of the scenarios.
+    pub(crate) fn alone(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kernels: Vec::new(),
+            policy: Policy::Open,
+            panics: false,
+        }
+    }
+
     /// Reads the head: `# A sentence.`, then `# KEY: VALUE` lines.
     fn read(name: &str, text: &str, kernels: &[&str]) -> Result<Self> {
         let mut head = text.lines().map_while(|line| line.strip_prefix("# "));
@@ -69,7 +77,6 @@ impl Scenario {
             name: name.to_owned(),
             kernels: Vec::new(),
             policy: Policy::Open,
-            worker: !name.starts_with("bare-"),
             panics: false,
         };
         for line in head {

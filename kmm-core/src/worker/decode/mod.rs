@@ -38,8 +38,9 @@ pub struct Diagnosis {
     pub module: Option<String>,
     /// The symbol, parameter, file, or other thing that it is about, where the line names one.
     pub subject: Option<String>,
-    /// Whether it says more than the number of an error.
-    #[serde(skip)]
+    /// Whether it says more than the number of an error. Where it does not, the reason is the one that stands behind
+    /// this number most often: a guess.
+    #[serde(rename = "certain")]
     pub strong: bool,
 }
 
@@ -117,10 +118,14 @@ pub fn text(text: &str) -> Decoded {
 /// ```
 pub fn line(text: &str) -> Option<Diagnosis> {
     let message = line::message(text);
-    let known = MESSAGES.iter().find_map(|known| {
-        let holes = line::fit(known.pattern, message)?;
-        Some((known.reason, known.speaker, known.strong, holes))
-    });
+    let known = |message| {
+        MESSAGES.iter().find_map(|known| {
+            let holes = line::fit(known.pattern, message)?;
+            Some((known.reason, known.speaker, known.strong, holes))
+        })
+    };
+    // Newer kernels name their module loader in front of what it says.
+    let known = known(message).or_else(|| known(message.strip_prefix("module: ")?));
     let (reason, speaker, strong, holes) = known.or_else(|| operation(message))?;
     let hole = |names: &[&str]| {
         let found = holes.iter().find(|(name, _)| names.contains(name));

@@ -1,0 +1,194 @@
+//! The ledger and what is kept, in a folder of their own beside the files.
+
+use std::io;
+use std::io::Read;
+use std::io::Write;
+
+use cap_std::fs::Dir;
+use cap_std::fs::DirBuilder;
+use cap_std::fs::DirBuilderExt;
+use cap_std::fs::OpenOptions;
+use cap_std::fs::OpenOptionsExt;
+use cap_std::fs::Permissions;
+use cap_std::fs::PermissionsExt;
+use kmm_core::worker::Reason;
+use kmm_core::worker::firmware::Content;
+use kmm_core::worker::firmware::Ledger;
+use kmm_core::worker::firmware::STATE;
+
+use crate::failure::Failure;
+
+use super::PIECE;
+use super::content;
+
+const LEDGER: &str = "ledger.json";
+/// The name under which a file is written before it gets its own.
+const NEW: &str = "new";
+/// The most bytes of a ledger.
+const LARGEST: u64 = 64 << 20;
+
+/// The folder of the ledger.
+#[derive(Debug)]
+pub(super) struct State {
+    dir: Dir,
+}
+
+impl State {
+    /// Opens it; `None` where there is none.
+    pub(super) fn open(folder: &Dir) -> io::Result<Option<Self>> {
+        match folder.open_dir(STATE) {
+            Ok(dir) => Ok(Some(Self { dir })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens it, and makes it where there is none.
+    pub(super) fn make(folder: &Dir) -> io::Result<Self> {
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700);
+        match folder.create_dir_with(STATE, &builder) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        let dir = folder.open_dir(STATE)?;
+        Ok(Self { dir })
+    }
+
+    /// Reads the ledger; one that is not there is empty.
+    pub(super) fn ledger(&self) -> Result<Ledger, Failure> {
+        let failed = |error: &dyn std::fmt::Display| {
+            let proof = format!("`{STATE}/{LEDGER}` in the firmware folder of the host: {error}");
+            Failure::new(Reason::FirmwareFolder, proof)
+        };
+        let mut bytes = Vec::new();
+        match self.dir.open(LEDGER) {
+            Ok(file) => file
+                .take(LARGEST + 1)
+                .read_to_end(&mut bytes)
+                .map_err(|error| failed(&error))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ledger::default()),
+            Err(error) => return Err(failed(&error)),
+        };
+        if bytes.len() as u64 > LARGEST {
+            return Err(failed(&format!("it has more than {LARGEST} bytes")));
+        }
+        let ledger: Ledger = serde_json::from_slice(&bytes).map_err(|error| failed(&error))?;
+        if ledger.version > 1 {
+            let reason = format!("its version is {}, this worker knows 1", ledger.version);
+            return Err(failed(&reason));
+        }
+        Ok(ledger)
+    }
+
+    /// Writes the ledger: the old one or the new one is there, never half of one.
+    pub(super) fn write(&self, ledger: &Ledger) -> io::Result<()> {
+        let mut ledger = ledger.clone();
+        ledger.version = 1;
+        let bytes = serde_json::to_vec(&ledger)?;
+        let mut file = self.create(0o600)?;
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        self.dir.rename(NEW, &self.dir, LEDGER)
+    }
+
+    /// Removes what no ledger speaks of: an interrupted run left it.
+    pub(super) fn sweep(&self, ledger: &Ledger) -> io::Result<()> {
+        let kept = ledger.kept();
+        for entry in self.dir.entries()? {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.parse::<u64>().ok());
+            if name != LEDGER && number.is_none_or(|number| !kept.contains(&number)) {
+                self.dir.remove_file(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the folder, where nothing is left to remember.
+    pub(super) fn remove(self, folder: &Dir) -> io::Result<()> {
+        self.dir.remove_file(LEDGER).or_else(absent)?;
+        folder.remove_dir(STATE)
+    }
+
+    /// Keeps what lies at a path under a number: as a second name of the file where that can be, else as a copy.
+    pub(super) fn keep(&self, folder: &Dir, path: &str, number: u64) -> io::Result<()> {
+        let name = number.to_string();
+        self.dir.remove_file(&name).or_else(absent)?;
+        if folder.hard_link(path, &self.dir, &name).is_ok() {
+            return Ok(());
+        }
+        let Content::File { mode, .. } = content(folder, path)? else {
+            return Err(io::Error::other("it changed meanwhile"));
+        };
+        self.copy(folder, path, mode, &|| true)?;
+        self.dir.rename(NEW, &self.dir, &name)
+    }
+
+    /// Puts what is kept back to its path.
+    pub(super) fn restore(&self, number: u64, folder: &Dir, path: &str) -> io::Result<()> {
+        self.dir.rename(number.to_string(), folder, path)
+    }
+
+    /// Puts a copy of a file to a path, in one step. The copy ends with `Interrupted` where `goes_on` says no.
+    pub(super) fn put_file(
+        &self,
+        from: &Dir,
+        wanted: &Content,
+        folder: &Dir,
+        path: &str,
+        goes_on: &dyn Fn() -> bool,
+    ) -> io::Result<()> {
+        let Content::File { mode, .. } = wanted else {
+            return Err(io::Error::other("it is no file"));
+        };
+        self.copy(from, path, *mode, goes_on)?;
+        if content(&self.dir, NEW)? != *wanted {
+            return Err(io::Error::other("it changed while it was copied"));
+        }
+        self.dir.rename(NEW, folder, path)
+    }
+
+    /// Puts a link to a path, in one step.
+    pub(super) fn put_link(&self, target: &str, folder: &Dir, path: &str) -> io::Result<()> {
+        self.dir.remove_file(NEW).or_else(absent)?;
+        // The host's own links may be absolute; only their words are written here, nothing follows them.
+        self.dir.symlink_contents(target, NEW)?;
+        self.dir.rename(NEW, folder, path)
+    }
+
+    fn copy(&self, from: &Dir, source: &str, mode: u32, goes_on: &dyn Fn() -> bool) -> io::Result<()> {
+        let mut input = from.open(source)?;
+        let mut output = self.create(0o600)?;
+        let mut buffer = vec![0; PIECE];
+        loop {
+            if !goes_on() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let length = input.read(&mut buffer)?;
+            if length == 0 {
+                break;
+            }
+            output.write_all(buffer.get(..length).unwrap_or_default())?;
+        }
+        output.set_permissions(Permissions::from_mode(mode))?;
+        output.sync_data()
+    }
+
+    fn create(&self, mode: u32) -> io::Result<cap_std::fs::File> {
+        self.dir.remove_file(NEW).or_else(absent)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(mode);
+        self.dir.open_with(NEW, &options)
+    }
+}
+
+/// What is not there need not be removed.
+pub(super) fn absent(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
