@@ -19,6 +19,7 @@ use crate::image::Unread;
 use crate::kmod::KernelObject;
 use crate::kmod::KmodError;
 use crate::kmod::abi;
+use crate::kmod::abi::Doubt;
 use crate::modprobe::Asked;
 use crate::modprobe::asked;
 use crate::modprobe::fold_name;
@@ -318,9 +319,26 @@ impl<'a> Context<'a> {
             kernel.add(&object);
         }
         for module in &mut self.modules {
-            module.verdict = module.object().map(|object| abi::compare(&object, &kernel));
+            module.verdict = module.object().map(|object| {
+                let mut verdict = abi::compare(&object, &kernel);
+                if is_same_build(&object, &kernel, self.subject.kernel.raw()) {
+                    verdict
+                        .doubts
+                        .retain(|doubt| !matches!(doubt, Doubt::Vermagic { .. }));
+                }
+                verdict
+            });
         }
     }
+}
+
+/// The same release, and the checksum of the kernel's own structures: no other build has both, so its version magic need
+/// not be known.
+fn is_same_build(object: &KernelObject, kernel: &abi::Kernel, release: &str) -> bool {
+    let magic = object.info.vermagic();
+    magic.is_some_and(|magic| magic.release() == release)
+        && object.module_layout.is_some()
+        && kernel.symbol("module_layout").is_some()
 }
 
 impl Found<'_> {

@@ -15,8 +15,9 @@ pub(super) const RULE: Rule = Rule {
         summary: "there is no `modules.dep`, or no `modules.dep.bin`",
         explanation: "\
 `modprobe` finds modules by the index that `depmod` writes. kmod's `modprobe` reads `modules.dep.bin` and nothing else;
-that of BusyBox reads the text, `modules.dep`. The worker does not write either. Without it, loading ends with `modprobe: FATAL: Module … not found`, although the file is there. `depmod` without a
-version indexes the kernel of the machine that builds the image.
+that of BusyBox reads the text, `modules.dep`. The worker does not write either. Without it, loading ends with
+`modprobe: FATAL: Module … not found`, although the file of the module is there. `depmod` without a version indexes the
+kernel of the machine that builds the image.
 
 ```dockerfile
 RUN depmod -b /opt ${KERNEL_FULL_VERSION}

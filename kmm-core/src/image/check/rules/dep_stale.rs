@@ -19,8 +19,8 @@ pub(super) const RULE: Rule = Rule {
 `modules.dep` says which modules each one needs. Where it was made from other files than those that are there, `modprobe`
 looks for files that do not exist, or loads a module without what it needs: `Unknown symbol`.
 
-kmod reads `modules.dep.bin`, BusyBox `modules.dep`: both must say the same. The lines of the image are compared with those that follow from the symbols of its modules. Lines of modules of the node's
-kernel, behind a link such as `host`, are not.
+kmod reads `modules.dep.bin`, BusyBox `modules.dep`: both must say the same. The lines of the image are compared with those
+that follow from the symbols of its modules. Lines of modules of the node's kernel, behind a link such as `host`, are not.
 
 ```dockerfile
 RUN depmod -b /opt ${KERNEL_FULL_VERSION}

@@ -15,8 +15,8 @@ pub(super) const RULE: Rule = Rule {
         summary: "the module that is to be loaded is not in the folder of the kernel",
         explanation: "\
 `modprobe` is called with `moduleName`, which is the name of a module: that of its file without `.ko`. `-` and `_` are
-the same, and an alias of a module finds it too. With `rawArgs` it is what `rawArgs.load` names instead. Where no file of that name is in `<dirName>/lib/modules/<kernel>`, loading ends with
-`modprobe: FATAL: Module … not found`.
+the same, and an alias of a module finds it too. With `rawArgs` it is what `rawArgs.load` names instead. Where no file of
+that name is in `<dirName>/lib/modules/<kernel>`, loading ends with `modprobe: FATAL: Module … not found`.
 
 ```yaml
 modprobe:
