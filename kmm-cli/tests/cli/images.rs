@@ -1,9 +1,18 @@
 //! `kmm image` on images in every form, made here of the folders of the examples, and on broken ones.
 
 use std::fs;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpListener;
+use std::net::TcpStream;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use kmm_core::image;
 use kmm_oci::Digest;
@@ -12,6 +21,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::builder::Object;
+use super::command;
 use super::kmm;
 use super::kmm_with_input;
 use super::stderr;
@@ -273,10 +283,132 @@ fn the_modules_of_a_kernel_tell_what_it_takes() {
     assert!(stderr(&other).contains("are of kernel"), "{}", stderr(&other));
 }
 
+/// A registry on the loopback that speaks plain HTTP, and has one image.
+struct Registry {
+    address: std::net::SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Registry {
+    fn start(files: Files) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let serve = move || {
+            for stream in listener.incoming().flatten() {
+                if stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                // Whoever goes away, or speaks TLS, is no concern of the others.
+                let _ = answer_request(stream, &files);
+            }
+        };
+        Self {
+            address,
+            stop,
+            thread: Some(std::thread::spawn(serve)),
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn answer_request(mut stream: TcpStream, files: &Files) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut request = Vec::new();
+    let mut piece = [0; 1024];
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        let read = stream.read(&mut piece)?;
+        request.extend(&piece[..read]);
+        // What starts TLS is no request.
+        if read == 0 || !request[0].is_ascii_uppercase() {
+            return Ok(());
+        }
+    }
+    let line = String::from_utf8_lossy(&request);
+    let path = line.split(' ').nth(1).unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    // The last blob of the layout is the manifest.
+    let manifest = files.iter().rfind(|(path, _)| path.starts_with("blobs/"));
+    let wanted = format!("blobs/{}", last.replace(':', "/"));
+    let found = match last {
+        "v1" => manifest,
+        _ => files.iter().find(|(path, _)| *path == wanted),
+    };
+    let (status, body) = match found {
+        Some((_, bytes)) => ("200 OK", bytes.as_slice()),
+        None if path == "/v2/" => ("200 OK", &b"{}"[..]),
+        None => ("404 Not Found", &b"{}"[..]),
+    };
+    let kind = if path.contains("/manifests/") {
+        "application/vnd.oci.image.manifest.v1+json"
+    } else {
+        "application/octet-stream"
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    if !line.starts_with("HEAD ") {
+        stream.write_all(body)?;
+    }
+    Ok(())
+}
+
+/// With `-f` alone the mapping names the image, and the Module says how its registry is reached.
+#[test]
+fn images_of_a_mapping_are_had_from_their_registry() {
+    let registry = Registry::start(layout(&rootfs("right")));
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("registries.conf");
+    fs::write(&empty, "").unwrap();
+    let check = |tls: bool, tag: &str, more: &[&str]| {
+        let module = json!({
+            "apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Module",
+            "metadata": {"name": "base", "namespace": "drivers"},
+            "spec": {"selector": {"a": "b"}, "moduleLoader": {"container": {
+                "modprobe": {"moduleName": "kmm_base"},
+                "registryTLS": {"insecure": tls},
+                "kernelMappings": [{"regexp": "cloud", "containerImage": format!("{}/acme/base:{tag}", registry.address)}],
+            }}},
+        });
+        let args = ["image", "check", "-f", "-", "-o", "json", "-k", KERNEL];
+        let symvers = ["--symvers", "examples/images/Module.symvers"];
+        let output = command(&[&args, &symvers[..], more].concat())
+            .stdin(module.to_string())
+            .env("NO_PROXY", "127.0.0.1")
+            .env("REGISTRY_AUTH_FILE", folder.path().join("none"))
+            .env("CONTAINERS_REGISTRIES_CONF", &empty)
+            .output()
+            .unwrap();
+        answer(&output)
+    };
+    let fits = (0, "fits".to_owned(), vec![]);
+    assert_eq!(check(true, "v1", &[]), fits);
+    assert_eq!(check(false, "v1", &["--plain-http"]), fits);
+    assert_eq!(
+        check(false, "v1", &[]),
+        (2, "unknown".to_owned(), vec!["KMM3091".to_owned()])
+    );
+    assert_eq!(
+        check(true, "v2", &[]),
+        (1, "does-not-fit".to_owned(), vec!["KMM3090".to_owned()])
+    );
+}
+
 #[test]
 fn a_registry_that_is_away_is_no_answer() {
     // The port was free a moment ago, and nobody listens on it.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
+    let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()

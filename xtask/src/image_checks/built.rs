@@ -117,7 +117,7 @@ impl Binary {
         let image = self.layout(tree)?;
         let blobs = self.folder.join("layout/blobs/sha256");
         let largest = fs::read_dir(&blobs)?
-            .filter_map(|entry| entry.ok())
+            .filter_map(std::result::Result::ok)
             .max_by_key(|entry| entry.metadata().map_or(0, |data| data.len()));
         let blob = largest.context("the layout has no blobs")?.path();
         let mut bytes = fs::read(&blob)?;
