@@ -323,7 +323,7 @@ impl Drop for Registry {
 
 fn answer_request(mut stream: TcpStream, files: &Files) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut request = Vec::new();
+    let mut request: Vec<u8> = Vec::new();
     let mut piece = [0; 1024];
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         let read = stream.read(&mut piece)?;
