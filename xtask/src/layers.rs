@@ -19,6 +19,7 @@ use kmm_oci::ScanOptions;
 use kmm_oci::ScannedImage;
 use kmm_oci::SourceError;
 
+pub(crate) use make::install;
 pub(crate) use make::set_up;
 pub(crate) use speed::READ;
 pub(crate) use speed::measure;
