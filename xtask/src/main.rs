@@ -32,7 +32,7 @@ usage: cargo xtask COMMAND
   kernels                compare modinfo and depmod with kmod's on complete Debian kernels
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
-  registry               try Debian's docker-registry in every form that the tests use
+  registry               push images to Debian's docker-registry in every form, and read them back
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
@@ -51,7 +51,8 @@ fn main() -> ExitCode {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
         }
         ["image-checks"] => kernels::set_up().and_then(|parts| image_checks::compare(&parts.headers)),
-        ["registry"] => registry::check(),
+        ["registry"] => layers::set_up().and_then(|images| registry::check(&images)),
+        [registry::ASK, rest @ ..] => registry::ask(rest),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),

@@ -9,6 +9,7 @@ use crate::image_checks;
 use crate::kernels;
 use crate::layers;
 use crate::oracle;
+use crate::registry;
 use crate::steps;
 use crate::steps::Steps;
 
@@ -53,6 +54,7 @@ pub(crate) fn run() -> Result<()> {
     })?;
     let images = steps.step("make images with skopeo, umoci and buildah", layers::set_up)?;
     steps.step("same files as umoci unpacks", || layers::compare(&images))?;
+    steps.step("registries of every form", || registry::check(&images))?;
     steps.summary();
     Ok(())
 }

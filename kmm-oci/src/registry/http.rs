@@ -276,7 +276,7 @@ pub(super) fn failed(url: &Url, error: &reqwest::Error) -> RegistryError {
         false => causes,
     };
     let failed = RegistryError::new(kind, place(url), &reason);
-    match reason.contains("InvalidContentType") || reason.contains("corrupt message") {
+    match failed.speaks_plain() {
         true => failed.help_with(
             "it seems to speak plain HTTP: allow that with `insecure` in `registryTLS` or registries.conf",
         ),
