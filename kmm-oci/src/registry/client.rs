@@ -287,6 +287,7 @@ impl Registry {
         for scheme in schemes {
             let mut request = Request::new(method.clone(), url(host, *scheme, path)?);
             request.headers = headers.clone();
+            host.clone_into(&mut request.registry);
             request.skip_verify = tls.skip_verify || place.insecure;
             request.plain = *scheme == Scheme::Http;
             let last = schemes.last() == Some(scheme);
@@ -364,6 +365,7 @@ impl Registry {
             let Some(asked) = &challenge else { break };
             let question = auth::Question {
                 registry: &request.url,
+                host: place.name.registry(),
                 repository: place.name.repository(),
                 skip_verify: request.skip_verify,
                 credential: candidates.get(number).map(|candidate| &candidate.credential),

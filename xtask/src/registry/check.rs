@@ -15,6 +15,7 @@ use kmm_oci::ScanOptions;
 use kmm_oci::credentials::ConfigFile;
 use kmm_oci::credentials::Keychain;
 use kmm_oci::registry as client;
+use kmm_oci::registry::CertsD;
 use kmm_oci::registry::ErrorKind;
 use kmm_oci::registry::Existence;
 use kmm_oci::registry::Options;
@@ -199,6 +200,20 @@ impl Asked<'_> {
         )?;
         // Plain HTTP is allowed, and not spoken: the certificate is what is wrong.
         is(ErrorKind::Tls, "the CA", with(insecure(true), None)?)?;
+        let certs = folder.0.join("certs.d");
+        fs::create_dir_all(certs.join(&self.registry.addr))?;
+        let ca = self.registry.ca_file.as_ref().context("no CA")?;
+        fs::copy(ca, certs.join(&self.registry.addr).join("ca.crt"))?;
+        let trusting = Options {
+            certs_d: CertsD::new([certs]),
+            ca_certificates: Vec::new(),
+            ..self.options()?
+        };
+        let found = self.store(trusting, &name)?.exists()?;
+        ensure!(
+            matches!(found, Existence::Exists { .. }),
+            "with a folder of certs.d: {found:?}"
+        );
         let found = with(skip, None)??;
         ensure!(
             matches!(found, Existence::Exists { .. }),
