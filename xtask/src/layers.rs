@@ -22,7 +22,10 @@ use kmm_oci::SourceError;
 pub(crate) use make::Images;
 pub(crate) use make::Source;
 pub(crate) use make::set_up;
+pub(crate) use make::shell;
 pub(crate) use speed::READ;
+pub(crate) use speed::largest;
+pub(crate) use speed::leftovers;
 pub(crate) use speed::measure;
 pub(crate) use speed::read;
 

@@ -6,10 +6,12 @@
 )]
 
 mod bench;
+mod cost;
 mod demo;
 mod differential;
 mod generate;
 mod image_checks;
+mod image_speed;
 mod kernels;
 mod kmods;
 mod layers;
@@ -35,6 +37,7 @@ usage: cargo xtask COMMAND
   registry               push images to Debian's docker-registry in every form, and read them back
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
+  bench images           time `kmm image check` of a large image in a registry, beside what people do by hand
   generate [--check]     write the generated documents, or check that they are up to date
 ";
 
@@ -56,6 +59,9 @@ fn main() -> ExitCode {
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
+        ["bench", "images"] => kernels::set_up()
+            .and_then(|parts| layers::set_up().map(|_| parts))
+            .and_then(|parts| image_speed::measure(&parts.headers)),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

@@ -6,6 +6,7 @@ use crate::demo;
 use crate::differential;
 use crate::generate;
 use crate::image_checks;
+use crate::image_speed;
 use crate::kernels;
 use crate::layers;
 use crate::oracle;
@@ -54,6 +55,9 @@ pub(crate) fn run() -> Result<()> {
     })?;
     let images = steps.step("make images with skopeo, umoci and buildah", layers::set_up)?;
     steps.step("same files as umoci unpacks", || layers::compare(&images))?;
+    steps.step("a large image in little memory", || {
+        image_speed::bounded(&kernels.headers)
+    })?;
     steps.step("registries of every form", || registry::check(&images))?;
     steps.summary();
     Ok(())

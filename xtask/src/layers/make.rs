@@ -250,7 +250,7 @@ fn schema_2(folder: &Path) -> Result<()> {
 }
 
 /// Runs lines in a shell; the first one that fails is the error.
-pub(super) fn shell(folder: &Path, script: &str) -> Result<()> {
+pub(crate) fn shell(folder: &Path, script: &str) -> Result<()> {
     let out = Command::new("bash")
         .args(["-ec", &format!("shopt -s expand_aliases\n{script}")])
         .current_dir(folder)
