@@ -39,6 +39,9 @@ pub enum Command {
     Coverage(Coverage),
     /// Every image that a set of kernels needs, for mirroring into a closed network.
     Images(Images),
+    /// Whether images fit a kernel, and what is in them.
+    #[command(subcommand)]
+    Image(Image),
     /// The exact modprobe command lines for a kernel.
     Modprobe(Modprobe),
     /// Expand image templates as the operator does.
@@ -158,6 +161,99 @@ pub struct Images {
     /// Format of the answer.
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub output: DataFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Image {
+    /// Prove that images fit a kernel, before a node sees them.
+    ///
+    /// Exit codes: 0 all fit, 1 one does not, 2 that of one could not be told.
+    Check(ImageCheck),
+    /// What is in an image: kernels, modules, their versions and signatures.
+    Inspect(ImageInspect),
+}
+
+#[derive(Debug, Args)]
+pub struct ImageCheck {
+    /// Images: REPO[:TAG][@DIGEST], oci:PATH[:TAG], oci-archive:PATH[:TAG], docker-archive:PATH[:TAG], dir:PATH; `-` is an
+    /// archive from standard input. Those that the Modules of -f name without one.
+    #[arg(value_name = "REF", required_unless_present_any = ["files", "explain"])]
+    pub images: Vec<String>,
+    /// Print the long text about a code, such as KMM3001, instead of checking.
+    #[arg(long, value_name = "CODE", exclusive = true)]
+    pub explain: Option<String>,
+    /// Manifest with Modules; with REF, the image is checked as if it were that of the Module. `-` is standard input.
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Without -f: name of the module to load. With -f: only the Module of this name, or namespace and name.
+    #[arg(short = 'm', long, value_name = "NAME")]
+    pub module: Option<String>,
+    /// Without -f: folder of the image that has lib/modules; /opt where it is not given.
+    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    pub dir_name: Option<String>,
+    /// Kernel version, as `uname -r` prints it; with REF and without it, every kernel that the image has modules for.
+    #[arg(short, long = "kernel", value_name = "KERNEL")]
+    pub kernels: Vec<String>,
+    #[command(flatten)]
+    pub facts: KernelFacts,
+    /// Platform of the image, such as linux/arm64; without it, linux/amd64 of several, or the only one.
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<String>,
+    /// Certificate, PEM or DER: every module that is loaded must be signed with the key of one of them.
+    #[arg(long = "cert", value_name = "FILE")]
+    pub certificates: Vec<PathBuf>,
+    #[command(flatten)]
+    pub registry: RegistryAccess,
+    /// Format of the findings.
+    #[arg(short, long, value_enum, default_value_t = FindingsFormat::Text, value_name = "FORMAT")]
+    pub output: FindingsFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct ImageInspect {
+    /// Images: REPO[:TAG][@DIGEST], oci:PATH[:TAG], oci-archive:PATH[:TAG], docker-archive:PATH[:TAG], dir:PATH; `-` is an
+    /// archive from standard input.
+    #[arg(value_name = "REF", required = true)]
+    pub images: Vec<String>,
+    /// Platform of the image, such as linux/arm64; without it, linux/amd64 of several, or the only one.
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<String>,
+    /// Certificate, PEM or DER, with which signatures are verified.
+    #[arg(long = "cert", value_name = "FILE")]
+    pub certificates: Vec<PathBuf>,
+    #[command(flatten)]
+    pub registry: RegistryAccess,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
+}
+
+/// Where the symbols of a kernel are found.
+#[derive(Debug, Args)]
+pub struct KernelFacts {
+    /// Module.symvers of the kernel: its symbols, with their checksums.
+    #[arg(long, value_name = "FILE")]
+    pub symvers: Option<PathBuf>,
+    /// The kernel's own modules, such as /lib/modules/6.1.0-9-amd64.
+    #[arg(long, value_name = "DIR")]
+    pub kernel_tree: Option<PathBuf>,
+}
+
+/// How registries are reached.
+#[derive(Debug, Args)]
+pub struct RegistryAccess {
+    /// Credentials as docker and podman keep them, instead of the files in which they do.
+    #[arg(long, value_name = "FILE")]
+    pub auth_file: Option<PathBuf>,
+    /// Allow plain HTTP, where a registry does not speak TLS.
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Allow certificates of registries that are not trusted.
+    #[arg(long)]
+    pub skip_tls_verify: bool,
+    /// Certificates of authorities, PEM, beside those of the system.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -48,7 +48,12 @@ pub fn read_lossy(path: &Path, most: u64) -> Result<Source> {
     Ok(Source { name, text })
 }
 
-fn read_bytes(path: &Path, most: u64) -> Result<(String, Vec<u8>)> {
+/// The bytes of a file, and what to call it.
+///
+/// # Errors
+///
+/// When it cannot be read, or is larger than `most` bytes.
+pub fn read_bytes(path: &Path, most: u64) -> Result<(String, Vec<u8>)> {
     let (name, bytes) = if path == Path::new("-") {
         (STDIN.to_owned(), take(io::stdin().lock(), most))
     } else {

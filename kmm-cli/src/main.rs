@@ -7,7 +7,9 @@
 mod cli;
 mod commands;
 mod exit;
+mod image_source;
 mod input;
+mod kernel_facts;
 mod manifests;
 mod printer;
 mod render;

@@ -5,6 +5,8 @@
 //!   processors.
 //! - [`FolderTree`] is `lib/modules/VERSION` on disk, [`depmod_configuration`] what `depmod.d` says of it, and
 //!   [`write_index`] puts the files of an index there.
+//! - [`Certificates`] verifies the signatures of modules, with aws-lc.
+//! - [`KernelTree`] is what the modules of a kernel show of it.
 //!
 //! # What this crate does not do
 //!
@@ -22,15 +24,19 @@
 
 mod configuration;
 mod decompress;
+mod kernel;
 mod object;
 mod parallel;
+mod signature;
 mod tree;
 mod write;
 
 pub use configuration::depmod_configuration;
 pub use decompress::Decompressors;
+pub use kernel::KernelTree;
 pub use object::ObjectError;
 pub use object::ObjectReader;
 pub use parallel::in_parallel;
+pub use signature::Certificates;
 pub use tree::FolderTree;
 pub use write::write_index;

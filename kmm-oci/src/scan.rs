@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use kmm_core::image::Budget;
+use kmm_core::image::ImageFacts;
 use kmm_core::image::Tree;
 use kmm_core::image::TreeError;
 use kmm_core::kmod::Decompress;
@@ -126,6 +127,19 @@ pub struct ScannedImage {
     pub layers: Vec<LayerFacts>,
     /// The files that the layers add up to.
     pub tree: Tree,
+}
+
+impl ScannedImage {
+    /// What is known of the image besides its files, for [`kmm_core::image::check`].
+    pub fn facts(&self) -> ImageFacts {
+        let mut facts = ImageFacts::default();
+        facts.architecture = self
+            .platform
+            .as_ref()
+            .map(|platform| platform.architecture.clone());
+        facts.search_path = self.config.as_ref().and_then(|config| config.search_path.clone());
+        facts
+    }
 }
 
 /// What is known of a layer, beside its files.

@@ -5,6 +5,7 @@ mod coverage;
 mod decode;
 mod depmod;
 mod explain;
+mod image;
 mod images;
 mod man;
 mod match_;
@@ -17,6 +18,7 @@ mod validate;
 use anyhow::Result;
 
 use crate::cli::Command;
+use crate::cli::Image;
 use crate::exit::ExitStatus;
 use crate::printer::Printer;
 
@@ -28,6 +30,8 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Coverage(arguments) => coverage::run(&arguments, printer),
         Command::Images(arguments) => images::run(&arguments, printer),
+        Command::Image(Image::Check(arguments)) => image::check(&arguments, printer),
+        Command::Image(Image::Inspect(arguments)) => image::inspect(&arguments, printer),
         Command::Modprobe(arguments) => modprobe::run(&arguments, printer),
         Command::Template(arguments) => template::run(&arguments, printer),
         Command::Match(arguments) => match_::run(&arguments, printer),

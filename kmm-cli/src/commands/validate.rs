@@ -61,7 +61,8 @@ pub fn run(arguments: &Validate, printer: &Printer) -> Result<ExitStatus> {
     Ok(if refused { ExitStatus::No } else { ExitStatus::Yes })
 }
 
-fn explain(code: &str, printer: &Printer) -> Result<ExitStatus> {
+/// Prints the long text about a code.
+pub fn explain(code: &str, printer: &Printer) -> Result<ExitStatus> {
     let Some(text) = validate::explain(code) else {
         bail!("there is no rule `{code}`: codes are KMM and four digits, as the findings show them");
     };

@@ -22,6 +22,11 @@ pub fn log<'a>(findings: impl Iterator<Item = &'a Located>, files: &[File]) -> V
         .zip(&findings)
         .map(|(entry, found)| result(entry, found.diagnostic.severity, &codes))
         .collect();
+    run(&codes, &results)
+}
+
+/// A log of one run; the codes are sorted.
+pub fn run(codes: &[&str], results: &[Value]) -> Value {
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -52,10 +57,7 @@ fn rule(code: &str) -> Value {
 }
 
 fn result(entry: &json::Entry, severity: Severity, codes: &[&str]) -> Value {
-    let message = match &entry.help {
-        Some(help) => format!("{}\nhelp: {help}", entry.message),
-        None => entry.message.clone(),
-    };
+    let message = message(&entry.message, entry.help.as_deref());
     json!({
         "ruleId": entry.code,
         "ruleIndex": codes.binary_search(&entry.code).ok(),
@@ -77,7 +79,15 @@ fn result(entry: &json::Entry, severity: Severity, codes: &[&str]) -> Value {
     })
 }
 
-fn level(severity: Severity) -> &'static str {
+/// What is wrong and what mends it, as one text.
+pub fn message(message: &str, help: Option<&str>) -> String {
+    match help {
+        Some(help) => format!("{message}\nhelp: {help}"),
+        None => message.to_owned(),
+    }
+}
+
+pub fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -86,7 +96,7 @@ fn level(severity: Severity) -> &'static str {
 }
 
 /// A path as a URI reference: every byte that a path segment may not hold is escaped.
-fn uri(path: &str) -> String {
+pub fn uri(path: &str) -> String {
     let keep = |b: u8| b.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=@".contains(&b);
     path.bytes()
         .map(|b| {

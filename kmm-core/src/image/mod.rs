@@ -42,6 +42,7 @@
 
 mod check;
 mod content;
+mod contents;
 mod layer;
 mod limits;
 mod packed;
@@ -57,8 +58,13 @@ pub use check::Rule;
 pub use check::Subject;
 pub use check::check;
 pub use check::rules;
+pub use check::texts;
+pub use check::without_kernel;
 pub use content::ModuleFile;
 pub use content::Unread;
+pub use contents::ModuleFolder;
+pub use contents::kernels;
+pub use contents::module_folders;
 pub use layer::Header;
 pub use layer::Kind;
 pub use layer::Layer;

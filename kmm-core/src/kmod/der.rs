@@ -13,13 +13,19 @@ pub(crate) struct Element<'a> {
     pub(crate) contents: &'a [u8],
 }
 
+pub(crate) const BOOLEAN: u8 = 0x01;
 pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BITS: u8 = 0x03;
 pub(crate) const OCTETS: u8 = 0x04;
 pub(crate) const OID: u8 = 0x06;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
 /// `[0]`, with elements inside.
 pub(crate) const CONTEXT_0: u8 = 0xa0;
+/// `[1]`, with elements inside.
+pub(crate) const CONTEXT_1: u8 = 0xa1;
+/// `[3]`, with elements inside.
+pub(crate) const CONTEXT_3: u8 = 0xa3;
 /// `[0]`, with bytes inside.
 pub(crate) const CONTEXT_0_BYTES: u8 = 0x80;
 
@@ -68,6 +74,13 @@ impl<'a> Der<'a> {
         })?;
         self.rest = self.rest.get(header + size..).unwrap_or_default();
         Ok(Element { tag, contents })
+    }
+
+    /// The next element with its tag and length.
+    pub(crate) fn whole(&mut self) -> Result<&'a [u8], String> {
+        let before = self.rest;
+        self.next()?;
+        Ok(before.get(..before.len() - self.rest.len()).unwrap_or_default())
     }
 
     /// The contents of the next element, which must have this tag.

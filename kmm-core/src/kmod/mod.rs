@@ -19,7 +19,7 @@
 
 pub mod abi;
 mod compression;
-mod der;
+pub(crate) mod der;
 pub(crate) mod elf;
 mod error;
 mod ksymtab;
@@ -27,7 +27,7 @@ mod machine;
 mod modinfo;
 mod object;
 mod render;
-mod signature;
+pub(crate) mod signature;
 mod symbols;
 mod symvers;
 mod vermagic;

@@ -152,6 +152,11 @@ impl Signature {
         }))
     }
 
+    /// Whose key, in hexadecimal digits.
+    pub fn shown_key_id(&self) -> String {
+        self.key_id.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether `modinfo` shows it: its PKCS#7 reader knows issuer and serial only, and nine hash algorithms.
     pub fn shown_by_modinfo(&self) -> bool {
         self.id_type != IdType::Pkcs7
@@ -174,8 +179,8 @@ fn pkcs7(content: &[u8], (signed, block): (Range<usize>, Range<usize>)) -> Resul
     data.expect(der::INTEGER, "version")?;
     data.expect(der::SET, "digest algorithms")?;
     data.expect(der::SEQUENCE, "content info")?;
-    data.skip(0xa0)?;
-    data.skip(0xa1)?;
+    data.skip(der::CONTEXT_0)?;
+    data.skip(der::CONTEXT_1)?;
     let mut signers = Der::new(data.expect(der::SET, "signers")?);
     let mut signer = Der::new(signers.expect(der::SEQUENCE, "signer")?);
     signer.expect(der::INTEGER, "signer version")?;
@@ -210,7 +215,7 @@ fn pkcs7(content: &[u8], (signed, block): (Range<usize>, Range<usize>)) -> Resul
 }
 
 /// The common name in a distinguished name, else its last part: what `modinfo` calls the signer.
-fn common_name(name: &[u8]) -> Result<&[u8], String> {
+pub(crate) fn common_name(name: &[u8]) -> Result<&[u8], String> {
     let mut sets = Der::new(name);
     let mut last: &[u8] = &[];
     while sets.peek().is_some() {
@@ -244,7 +249,7 @@ fn magnitude(integer: &[u8]) -> Vec<u8> {
     digits.split_off(zeros)
 }
 
-fn hash_name(oid: &[u8]) -> String {
+pub(crate) fn hash_name(oid: &[u8]) -> String {
     let name = match oid {
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x04] => "md4",
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05] => "md5",

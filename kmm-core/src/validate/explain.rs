@@ -31,7 +31,7 @@ pub fn texts() -> impl Iterator<Item = RuleText> {
     let refused = schema::rules().iter().chain(admission::rules());
     let mut all: Vec<RuleText> = reading.chain(refused.chain(rules()).map(Rule::text)).collect();
     #[cfg(feature = "kmod")]
-    all.extend(crate::image::rules().map(|rule| rule.text));
+    all.extend(crate::image::texts());
     all.sort_by_key(|text| text.code);
     all.into_iter()
 }

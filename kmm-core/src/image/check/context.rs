@@ -224,20 +224,26 @@ impl<'a> Context<'a> {
     }
 
     fn mark_needed(&mut self) {
-        let mut needed: BTreeSet<String> = BTreeSet::new();
-        let Ok(expected) = &self.expected else {
-            self.modules.iter_mut().for_each(|module| module.needed = true);
-            return;
-        };
-        for name in self.wanted() {
+        let needed = self.needed();
+        for module in &mut self.modules {
+            module.needed = needed
+                .as_ref()
+                .is_none_or(|needed| needed.contains(&module.relative));
+        }
+    }
+
+    /// The modules that are loaded; `None` for all: who does not say what is loaded asks about all of them.
+    fn needed(&self) -> Option<BTreeSet<String>> {
+        let wanted = self.wanted();
+        let expected = self.expected.as_ref().ok().filter(|_| !wanted.is_empty())?;
+        let mut needed = BTreeSet::new();
+        for name in wanted {
             if let Some(module) = self.module(name) {
                 needed.insert(module.relative.clone());
                 needed.extend(expected.get(&module.relative).into_iter().flatten().cloned());
             }
         }
-        for module in &mut self.modules {
-            module.needed = needed.contains(&module.relative);
-        }
+        Some(needed)
     }
 
     /// Compares each module with the kernel, and with what the other modules of the folder export.

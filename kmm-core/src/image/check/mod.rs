@@ -3,14 +3,18 @@
 mod context;
 mod finding;
 mod rules;
+mod unseen;
 
 use crate::api::ModprobeSpec;
+use crate::diag::RuleText;
 use crate::diag::Severity;
 use crate::image::Tree;
 use crate::kernel::KernelVersion;
 use crate::kmod::Compression;
+use crate::kmod::Signature;
 use crate::kmod::abi;
 use crate::modprobe::HostModules;
+use crate::sign::Verification;
 
 use context::Context;
 use context::Found;
@@ -18,6 +22,7 @@ use finding::Findings;
 
 pub use finding::Finding;
 pub use finding::Rule;
+pub use unseen::without_kernel;
 
 /// What the image is for.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +105,10 @@ pub struct ModuleReport {
     pub compression: Option<Compression>,
     /// Who signed it.
     pub signer: Option<String>,
+    /// With which key: its identifier in hexadecimal digits.
+    pub key_id: Option<String>,
+    /// Whether the signature is valid; `None` where there is none, or nobody asked.
+    pub verification: Option<Verification>,
 }
 
 /// Checks an image: all rules at once.
@@ -154,6 +163,11 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     rules::ALL.iter()
 }
 
+/// The texts of all codes: those of the rules, and those about images that could not be looked into.
+pub fn texts() -> impl Iterator<Item = RuleText> {
+    rules().map(|rule| rule.text).chain(unseen::ALL)
+}
+
 fn fit(findings: &[Finding]) -> Fit {
     if findings.iter().any(|found| found.severity == Severity::Error) {
         Fit::DoesNotFit
@@ -182,5 +196,11 @@ fn module(found: &Found<'_>) -> ModuleReport {
             .map(|magic| magic.release().to_owned()),
         compression: found.file.ok().map(crate::image::ModuleFile::compression),
         signer: signature.map(|signature| String::from_utf8_lossy(&signature.signer).into_owned()),
+        key_id: signature.map(Signature::shown_key_id),
+        verification: found
+            .file
+            .ok()
+            .and_then(crate::image::ModuleFile::verification)
+            .cloned(),
     }
 }

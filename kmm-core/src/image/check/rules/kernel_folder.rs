@@ -12,7 +12,7 @@ use super::super::finding::Findings;
 use super::super::finding::Rule;
 use super::super::finding::few;
 
-pub(super) const RULE: Rule = Rule {
+pub(in super::super) const RULE: Rule = Rule {
     text: RuleText {
         code: "KMM3001",
         name: "kernel-folder-missing",

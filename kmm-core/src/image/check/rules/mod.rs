@@ -12,7 +12,7 @@ mod firmware_folder;
 mod host_link;
 mod in_tree_dependency;
 mod in_tree_name;
-mod kernel_folder;
+pub(super) mod kernel_folder;
 mod leftovers;
 mod licence;
 mod loading_order;

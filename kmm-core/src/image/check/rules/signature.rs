@@ -41,11 +41,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         let finding = match file.verification() {
             Some(Verification::Valid { .. }) => continue,
             Some(Verification::UnknownKey) => {
-                let serial: String = signature
-                    .key_id
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
+                let serial = signature.shown_key_id();
                 let message =
                     format!("signed by `{signer}` with key {serial}, which no given certificate is for");
                 RULE.finding(&module.path, message)

@@ -1,0 +1,141 @@
+//! Images wherever they lie, with what the command line and the environment say about registries.
+
+use std::env;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use anyhow::Context;
+use anyhow::Result;
+use kmm_core::api::TlsOptions;
+use kmm_oci::ImageName;
+use kmm_oci::ImageStore;
+use kmm_oci::Reference;
+use kmm_oci::ScanError;
+use kmm_oci::ScanOptions;
+use kmm_oci::ScannedImage;
+use kmm_oci::SourceError;
+use kmm_oci::credentials::ConfigFile;
+use kmm_oci::credentials::Keychain;
+use kmm_oci::credentials::config_files;
+use kmm_oci::registry::Options;
+use kmm_oci::registry::Proxy;
+use kmm_oci::registry::RegistriesConf;
+use kmm_oci::registry::Registry;
+use kmm_oci::registry::RegistryStore;
+use kmm_oci::registry::Tls;
+use kmm_oci::registry::registries_files;
+
+use crate::cli::RegistryAccess;
+use crate::input;
+
+/// The most that a file of CA certificates may have: the bundles of distributions have a quarter of it.
+const CA_BYTES: u64 = 1 << 20;
+
+/// Opens images.
+///
+/// What reaching registries needs is read when the first image of one is opened: a folder is checked without it.
+#[derive(Debug)]
+pub struct ImageSource<'a> {
+    arguments: &'a RegistryAccess,
+    /// Connections and tokens are shared by all images that may be reached in the same way.
+    stores: Mutex<Vec<(Tls, RegistryStore)>>,
+}
+
+impl<'a> ImageSource<'a> {
+    pub fn new(arguments: &'a RegistryAccess) -> Self {
+        Self {
+            arguments,
+            stores: Mutex::default(),
+        }
+    }
+
+    /// Reads an image to its end. `tls` is what its Module allows, beside what the command line does.
+    ///
+    /// # Errors
+    ///
+    /// As [`kmm_oci::scan()`].
+    pub fn scan(
+        &self,
+        reference: &Reference,
+        tls: &TlsOptions,
+        options: &ScanOptions<'_>,
+    ) -> Result<ScannedImage, ScanError> {
+        kmm_oci::scan_reference(reference, options, |name| {
+            let store = self.store(name, tls).map_err(|error| SourceError::Refused {
+                place: name.to_string(),
+                reason: format!("{error:#}"),
+            })?;
+            Ok(Box::new(store) as Box<dyn ImageStore>)
+        })
+    }
+
+    /// An image in a registry.
+    ///
+    /// # Errors
+    ///
+    /// When a file with credentials, certificates or mirrors cannot be read.
+    pub fn store(&self, name: &ImageName, tls: &TlsOptions) -> Result<RegistryStore> {
+        let allowed = self.allowed(tls);
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, store)) = stores.iter().find(|(tls, _)| *tls == allowed) {
+            return Ok(store.with_image(name.clone()));
+        }
+        let registry = Registry::new(self.options(allowed)?)?;
+        let store = RegistryStore::new(registry, name.clone())?;
+        stores.push((allowed, store.with_image(name.clone())));
+        Ok(store)
+    }
+
+    /// A client, for those who have a runtime of their own.
+    ///
+    /// # Errors
+    ///
+    /// When a file with credentials, certificates or mirrors cannot be read.
+    #[allow(dead_code, reason = "for questions that need no more than a manifest")]
+    pub fn client(&self, tls: &TlsOptions) -> Result<Registry> {
+        Ok(Registry::new(self.options(self.allowed(tls))?)?)
+    }
+
+    fn allowed(&self, tls: &TlsOptions) -> Tls {
+        Tls {
+            insecure: tls.insecure || self.arguments.plain_http,
+            skip_verify: tls.insecure_skip_tls_verify || self.arguments.skip_tls_verify,
+        }
+    }
+
+    fn options(&self, tls: Tls) -> Result<Options> {
+        let variable = |name: &str| env::var_os(name);
+        let mut registries = RegistriesConf::default();
+        for file in registries_files(&variable).context("could not list registries.conf.d")? {
+            registries.read(&file)?;
+        }
+        let certificates = self.arguments.ca_file.iter();
+        let certificates =
+            certificates.map(|path| input::read(path, CA_BYTES).map(|file| file.text.into_bytes()));
+        Ok(Options {
+            keychain: self.keychain()?,
+            tls,
+            ca_certificates: certificates.collect::<Result<_>>()?,
+            registries,
+            proxy: Proxy::from_variables(&variable),
+            ..Options::default()
+        })
+    }
+
+    fn keychain(&self) -> Result<Keychain> {
+        if let Some(file) = &self.arguments.auth_file {
+            return Ok(Keychain::anonymous().with_file(ConfigFile::read(file)?));
+        }
+        let files = config_files(&|name| env::var_os(name));
+        let mut there = files.iter().filter(|file| is_there(file));
+        there.try_fold(Keychain::anonymous(), |keychain, file| {
+            Ok(keychain.with_file(ConfigFile::read(file)?))
+        })
+    }
+}
+
+/// A file that may not be looked at is there: reading it says why it cannot be used.
+fn is_there(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
+}
