@@ -16,6 +16,7 @@ mod kernels;
 mod kmods;
 mod layers;
 mod oracle;
+mod preflight;
 mod registry;
 mod steps;
 mod test;
@@ -35,6 +36,8 @@ usage: cargo xtask COMMAND
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
   registry               push images to Debian's docker-registry in every form, and read them back
+  preflight              try `kmm preflight` on images of real modules in a registry
+  image-memory           how much memory `kmm image check` needs for a large image
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
   bench images           time `kmm image check` of a large image in a registry, beside what people do by hand
@@ -54,6 +57,8 @@ fn main() -> ExitCode {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
         }
         ["image-checks"] => kernels::set_up().and_then(|parts| image_checks::compare(&parts.headers)),
+        ["preflight"] => kernels::set_up().and_then(|parts| preflight::compare(&parts.headers)),
+        ["image-memory"] => kernels::set_up().and_then(|parts| image_speed::bounded(&parts.headers)),
         ["registry"] => layers::set_up().and_then(|images| registry::check(&images)),
         [registry::ASK, rest @ ..] => registry::ask(rest),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),

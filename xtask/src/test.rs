@@ -10,6 +10,7 @@ use crate::image_speed;
 use crate::kernels;
 use crate::layers;
 use crate::oracle;
+use crate::preflight;
 use crate::registry;
 use crate::steps;
 use crate::steps::Steps;
@@ -55,6 +56,9 @@ pub(crate) fn run() -> Result<()> {
     })?;
     let images = steps.step("make images with skopeo, umoci and buildah", layers::set_up)?;
     steps.step("same files as umoci unpacks", || layers::compare(&images))?;
+    steps.step("preflight on images in a registry", || {
+        preflight::compare(&kernels.headers)
+    })?;
     steps.step("a large image in little memory", || {
         image_speed::bounded(&kernels.headers)
     })?;
