@@ -218,6 +218,10 @@ fn outputs_are_what_the_guide_says() {
     let objects = super::kernel_objects::objects(folder.path());
     let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
     look(&mut checker, &[&["modinfo"], &objects[..]].concat(), "Modinfo");
+    let output = super::preflight::of_an_empty_registry(&["--plain-http", "-o", "json"]);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["version"], 1);
+    checker.check(&value, "Preflight", "Preflight");
     for (table, fields) in &checker.tables {
         for (field, _) in fields {
             let seen = checker.seen.contains(&(table.clone(), field.clone()));

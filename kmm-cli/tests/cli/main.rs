@@ -8,6 +8,7 @@ mod builder;
 mod contract;
 mod fix;
 mod kernel_objects;
+mod preflight;
 mod snapshots;
 mod terminal;
 
