@@ -105,7 +105,7 @@ impl Base {
 }
 
 impl Judged {
-    pub fn new(candidate: &Candidate, verdict: Verdict) -> Self {
+    pub fn new(candidate: &Candidate, verdict: &Verdict) -> Self {
         let image = candidate
             .outcome
             .as_ref()

@@ -51,7 +51,7 @@ pub fn run(arguments: &Preflight, printer: &Printer) -> Result<ExitStatus> {
         if verdict.state == State::MustBeBuilt {
             answer.add_build(build(candidate, &verdict.reason, &registries, &loaded));
         }
-        answer.modules.push(Judged::new(candidate, verdict));
+        answer.modules.push(Judged::new(candidate, &verdict));
     }
     let status = status(&answer);
     match arguments.output.structured() {

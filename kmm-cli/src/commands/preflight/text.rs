@@ -89,7 +89,7 @@ pub fn summary(answer: &Answer) -> String {
         1 => "1 Module".to_owned(),
         number => format!("{number} Modules"),
     };
-    printable(&format!("{modules} on {}: {}", answer.kernel, counts.join(", "))).into()
+    printable(&format!("{modules} on {}: {}", answer.kernel, counts.join(", ")))
 }
 
 fn state(state: State) -> &'static str {
