@@ -56,7 +56,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     kernels::measure(&kernels)?;
     layers::set_up()?;
     layers::measure()?;
-    image_speed::measure(&kernels.headers)
+    image_speed::measure(&kernels.headers, None)
 }
 
 fn ratio(what: &str, over: Option<f64>, under: Option<f64>) {

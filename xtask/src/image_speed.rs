@@ -56,13 +56,19 @@ struct Bench {
     kmm: String,
 }
 
-/// Times the three, one after the other in one run, and prints ratios.
-pub(crate) fn measure(headers: &[PathBuf]) -> Result<()> {
-    steps::run(
-        &steps::cargo(),
-        &["build", "--quiet", "--release", "--package", "kmm-cli"],
-    )?;
-    let bench = Bench::start(headers, "release")?;
+/// Times the three, one after the other in one run, and prints ratios; `kmm` is one that was built already.
+pub(crate) fn measure(headers: &[PathBuf], kmm: Option<&str>) -> Result<()> {
+    let kmm = match kmm {
+        Some(kmm) => PathBuf::from(kmm),
+        None => {
+            steps::run(
+                &steps::cargo(),
+                &["build", "--quiet", "--release", "--package", "kmm-cli"],
+            )?;
+            target_folder().join("release/kmm")
+        }
+    };
+    let bench = Bench::start(headers, &kmm)?;
     for (format, program) in FORMATS {
         let layer = bench.layer(format)?;
         let layer_text = layer.to_string_lossy();
@@ -91,7 +97,7 @@ pub(crate) fn measure(headers: &[PathBuf]) -> Result<()> {
 /// The check needs less than 64 MiB, in every format.
 pub(crate) fn bounded(headers: &[PathBuf]) -> Result<()> {
     steps::run(&steps::cargo(), &["build", "--quiet", "--package", "kmm-cli"])?;
-    let bench = Bench::start(headers, "debug")?;
+    let bench = Bench::start(headers, &target_folder().join("debug/kmm"))?;
     for (format, _) in FORMATS {
         let cost = bench.check(&bench.image(format))?;
         println!(
@@ -119,7 +125,7 @@ fn shown(what: &str, other: &Cost, own: &Cost) {
 }
 
 impl Bench {
-    fn start(headers: &[PathBuf], profile: &str) -> Result<Self> {
+    fn start(headers: &[PathBuf], kmm: &Path) -> Result<Self> {
         registry::set_up()?;
         let headers = headers.first().context("no headers of a kernel")?;
         let kernel = kmods::release(headers)?;
@@ -134,7 +140,7 @@ impl Bench {
             folder,
             kernel,
             symvers: headers.join("Module.symvers").display().to_string(),
-            kmm: target_folder().join(profile).join("kmm").display().to_string(),
+            kmm: kmm.display().to_string(),
         };
         for (format, _) in FORMATS {
             let from = format!("oci:{}:v1", bench.folder.join(format).display());

@@ -40,7 +40,7 @@ usage: cargo xtask COMMAND
   image-memory           how much memory `kmm image check` needs for a large image
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
-  bench images           time `kmm image check` of a large image in a registry, beside what people do by hand
+  bench images [KMM]     time `kmm image check` of a large image in a registry, beside what people do by hand
   generate [--check]     write the generated documents, or check that they are up to date
 ";
 
@@ -64,9 +64,9 @@ fn main() -> ExitCode {
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
-        ["bench", "images"] => kernels::set_up()
+        ["bench", "images", kmm @ ..] => kernels::set_up()
             .and_then(|parts| layers::set_up().map(|_| parts))
-            .and_then(|parts| image_speed::measure(&parts.headers)),
+            .and_then(|parts| image_speed::measure(&parts.headers, kmm.first().copied())),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),
