@@ -1,9 +1,11 @@
 //! Fuzz targets: each takes any bytes, and panics when a promise is broken.
 
 mod images;
+mod registries;
 
 pub use images::image_manifest;
 pub use images::tar_stream;
+pub use registries::challenge;
 
 use kmm_core::build::Dockerfile;
 use kmm_core::depmod::BinaryIndex;

@@ -24,6 +24,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("modules_dep", kmm_fuzz::modules_dep),
     ("image_manifest", kmm_fuzz::image_manifest),
     ("tar_stream", kmm_fuzz::tar_stream),
+    ("challenge", kmm_fuzz::challenge),
 ];
 
 #[test]

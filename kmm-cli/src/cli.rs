@@ -42,6 +42,10 @@ pub enum Command {
     /// Whether images fit a kernel, and what is in them.
     #[command(subcommand)]
     Image(Image),
+    /// What a kernel upgrade means for each Module, before a node boots it.
+    ///
+    /// Exit codes: 0 all will load, 1 an image must be built or a module will not load, 2 that of one could not be told.
+    Preflight(Preflight),
     /// The exact modprobe command lines for a kernel.
     Modprobe(Modprobe),
     /// Expand image templates as the operator does.
@@ -254,6 +258,32 @@ pub struct RegistryAccess {
     /// Certificates of authorities, PEM, beside those of the system.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Preflight {
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// The new kernel's version, as `uname -r` will print it.
+    #[arg(short, long, value_name = "KERNEL")]
+    pub kernel: String,
+    #[command(flatten)]
+    pub facts: KernelFacts,
+    /// Platform of the images, such as linux/arm64; without it, what the selector of the Module says, or linux/amd64 of
+    /// several, or the only one.
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<String>,
+    /// Certificate, PEM or DER: every module that is loaded must be signed with the key of one of them.
+    #[arg(long = "cert", value_name = "FILE")]
+    pub certificates: Vec<PathBuf>,
+    /// Ask no registry: only what the manifests say.
+    #[arg(long)]
+    pub offline: bool,
+    #[command(flatten)]
+    pub registry: RegistryAccess,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
 }
 
 #[derive(Debug, Args)]

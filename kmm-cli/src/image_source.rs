@@ -18,6 +18,7 @@ use kmm_oci::SourceError;
 use kmm_oci::credentials::ConfigFile;
 use kmm_oci::credentials::Keychain;
 use kmm_oci::credentials::config_files;
+use kmm_oci::registry::CertsD;
 use kmm_oci::registry::Options;
 use kmm_oci::registry::Proxy;
 use kmm_oci::registry::RegistriesConf;
@@ -117,6 +118,7 @@ impl<'a> ImageSource<'a> {
             keychain: self.keychain()?,
             tls,
             ca_certificates: certificates.collect::<Result<_>>()?,
+            certs_d: CertsD::from_variables(&variable),
             registries,
             proxy: Proxy::from_variables(&variable),
             ..Options::default()

@@ -14,6 +14,7 @@ use anyhow::Result;
 
 use crate::generate::target_folder;
 
+use crate::image_speed;
 use crate::kernels;
 use crate::layers;
 use crate::steps;
@@ -51,9 +52,11 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         per("pattern/match", 1.0),
     );
     commands()?;
-    kernels::measure(&kernels::set_up()?)?;
+    let kernels = kernels::set_up()?;
+    kernels::measure(&kernels)?;
     layers::set_up()?;
-    layers::measure()
+    layers::measure()?;
+    image_speed::measure(&kernels.headers, None)
 }
 
 fn ratio(what: &str, over: Option<f64>, under: Option<f64>) {

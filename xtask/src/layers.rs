@@ -20,8 +20,13 @@ use kmm_oci::ScannedImage;
 use kmm_oci::SourceError;
 
 pub(crate) use make::install;
+pub(crate) use make::Images;
+pub(crate) use make::Source;
 pub(crate) use make::set_up;
+pub(crate) use make::shell;
 pub(crate) use speed::READ;
+pub(crate) use speed::largest;
+pub(crate) use speed::leftovers;
 pub(crate) use speed::measure;
 pub(crate) use speed::read;
 
@@ -29,19 +34,24 @@ pub(crate) use speed::read;
 type Files = BTreeMap<Vec<u8>, String>;
 
 /// Compares every form of the image with what umoci unpacked, and the other architectures by their own folder.
-pub(crate) fn compare(images: &make::Images) -> Result<()> {
+pub(crate) fn compare(images: &Images) -> Result<()> {
     for image in &images.forms {
-        let expected = on_disk(&image.unpacked)?;
         let scanned = scan(&image.reference, image.platform)?;
-        same(&image.reference, &expected, &in_tree(&scanned.tree))?;
+        let files = same_files(&image.reference, &image.unpacked, &scanned.tree)?;
         let layers = scanned.layers.len();
         println!(
-            "{}: {} files in {layers} layers, as umoci unpacks them",
-            image.reference,
-            expected.len()
+            "{}: {files} files in {layers} layers, as umoci unpacks them",
+            image.reference
         );
     }
     Ok(())
+}
+
+/// Compares an image with the folder into which umoci unpacked it; gives the number of files.
+pub(crate) fn same_files(reference: &str, unpacked: &Path, tree: &Tree) -> Result<usize> {
+    let expected = on_disk(unpacked)?;
+    same(reference, &expected, &in_tree(tree))?;
+    Ok(expected.len())
 }
 
 fn scan(reference: &str, platform: Option<&str>) -> Result<ScannedImage> {

@@ -6,15 +6,18 @@
 )]
 
 mod bench;
+mod cost;
 mod demo;
 mod differential;
 mod generate;
 mod image_checks;
+mod image_speed;
 mod kernels;
 mod kmods;
 mod layers;
 mod oracle;
 mod podman;
+mod preflight;
 mod registry;
 mod steps;
 mod test;
@@ -36,10 +39,13 @@ usage: cargo xtask COMMAND
   vm --shell [KERNEL]    a shell in such a machine
   worker                 build kmm-worker as it stands in its image, and print its size
   podman                 run kmm-worker in containers, as its guide says
-  registry               try Debian's docker-registry in every form that the tests use
+  bench worker           measure kmm-worker beside modprobe on a real kernel in a virtual machine
+  registry               push images to Debian's docker-registry in every form, and read them back
+  preflight              try `kmm preflight` on images of real modules in a registry
+  image-memory           how much memory `kmm image check` needs for a large image
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
-  bench worker           measure kmm-worker beside modprobe on a real kernel in a virtual machine
+  bench images [KMM]     time `kmm image check` of a large image in a registry, beside what people do by hand
   generate [--check]     write the generated documents, or check that they are up to date
 ";
 
@@ -59,10 +65,16 @@ fn main() -> ExitCode {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
         }
         ["image-checks"] => kernels::set_up().and_then(|parts| image_checks::compare(&parts.headers)),
-        ["registry"] => registry::check(),
+        ["preflight"] => kernels::set_up().and_then(|parts| preflight::compare(&parts.headers)),
+        ["image-memory"] => kernels::set_up().and_then(|parts| image_speed::bounded(&parts.headers)),
+        ["registry"] => layers::set_up().and_then(|images| registry::check(&images)),
+        [registry::ASK, rest @ ..] => registry::ask(rest),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
+        ["bench", "images", kmm @ ..] => kernels::set_up()
+            .and_then(|parts| layers::set_up().map(|_| parts))
+            .and_then(|parts| image_speed::measure(&parts.headers, kmm.first().copied())),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

@@ -9,6 +9,8 @@
 
 mod certificates;
 mod check;
+mod credentials;
+mod proxy;
 mod token;
 
 use std::io::BufRead;
@@ -29,6 +31,8 @@ use self::certificates::Certificates;
 use self::token::TokenServer;
 use crate::steps;
 
+pub(crate) use self::check::ASK;
+pub(crate) use self::check::ask;
 pub(crate) use self::check::check;
 
 const PACKAGES: &[&str] = &["docker-registry", "skopeo", "apache2-utils", "openssl"];
@@ -179,7 +183,6 @@ impl Registry {
         Ok(())
     }
 
-    #[allow(dead_code, reason = "for those who pull")]
     /// A docker `config.json` with the password of this registry, for `--authfile` and the like.
     pub(crate) fn auth_json(&self) -> serde_json::Value {
         let auth = token::base64(format!("{}:{}", self.user, self.password).as_bytes());

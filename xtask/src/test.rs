@@ -6,10 +6,13 @@ use crate::demo;
 use crate::differential;
 use crate::generate;
 use crate::image_checks;
+use crate::image_speed;
 use crate::kernels;
 use crate::layers;
 use crate::oracle;
 use crate::podman;
+use crate::preflight;
+use crate::registry;
 use crate::steps;
 use crate::steps::Steps;
 use crate::vm;
@@ -57,6 +60,13 @@ pub(crate) fn run() -> Result<()> {
     steps.step("same files as umoci unpacks", || layers::compare(&images))?;
     steps.step("the worker in containers", podman::check)?;
     steps.step("the worker on real kernels", || vm::run(&[]))?;
+    steps.step("preflight on images in a registry", || {
+        preflight::compare(&kernels.headers)
+    })?;
+    steps.step("a large image in little memory", || {
+        image_speed::bounded(&kernels.headers)
+    })?;
+    steps.step("registries of every form", || registry::check(&images))?;
     steps.summary();
     Ok(())
 }

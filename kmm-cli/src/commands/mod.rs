@@ -11,6 +11,7 @@ mod man;
 mod match_;
 mod modinfo;
 mod modprobe;
+mod preflight;
 mod resolve;
 mod template;
 mod validate;
@@ -32,6 +33,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
         Command::Images(arguments) => images::run(&arguments, printer),
         Command::Image(Image::Check(arguments)) => image::check(&arguments, printer),
         Command::Image(Image::Inspect(arguments)) => image::inspect(&arguments, printer),
+        Command::Preflight(arguments) => preflight::run(&arguments, printer),
         Command::Modprobe(arguments) => modprobe::run(&arguments, printer),
         Command::Template(arguments) => template::run(&arguments, printer),
         Command::Match(arguments) => match_::run(&arguments, printer),

@@ -251,6 +251,10 @@ fn outputs_are_what_the_guide_says() {
         &[&["image", "check", "-f", "-"], &kernels[..]].concat(),
         "ImageCheck",
     );
+    let output = super::preflight::of_an_empty_registry(&["--plain-http", "-o", "json"]);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["version"], 1);
+    checker.check(&value, "Preflight", "Preflight");
     for (table, fields) in &checker.tables {
         for (field, _) in fields {
             let seen = checker.seen.contains(&(table.clone(), field.clone()));

@@ -9,6 +9,7 @@ mod contract;
 mod fix;
 mod images;
 mod kernel_objects;
+mod preflight;
 mod snapshots;
 mod terminal;
 

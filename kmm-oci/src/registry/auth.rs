@@ -31,6 +31,8 @@ struct Token {
 pub(super) struct Question<'a> {
     /// The URL that was refused.
     pub(super) registry: &'a Url,
+    /// The registry, as it stands in names of images.
+    pub(super) host: &'a str,
     pub(super) repository: &'a str,
     pub(super) skip_verify: bool,
     pub(super) credential: Option<&'a Credential>,
@@ -136,6 +138,7 @@ fn realm_request(question: &Question<'_>, realm: &str) -> Result<Request, Regist
         return Err(refuse("which holds a name or a password itself"));
     }
     let mut request = Request::new(Method::GET, url);
+    question.host.clone_into(&mut request.registry);
     request.skip_verify = question.skip_verify;
     request.plain = plain;
     Ok(request)

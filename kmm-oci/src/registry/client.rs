@@ -287,6 +287,7 @@ impl Registry {
         for scheme in schemes {
             let mut request = Request::new(method.clone(), url(host, *scheme, path)?);
             request.headers = headers.clone();
+            host.clone_into(&mut request.registry);
             request.skip_verify = tls.skip_verify || place.insecure;
             request.plain = *scheme == Scheme::Http;
             let last = schemes.last() == Some(scheme);
@@ -301,21 +302,25 @@ impl Registry {
                     locked(&self.shared.schemes).insert(host.to_owned(), *scheme);
                     return Box::pin(self.ask(place, method, path, headers)).await;
                 }
-                Err(error) if error.kind() == ErrorKind::Unreachable => {
-                    return Err(match first {
-                        // A certificate that is not trusted says more than a plain port that is not there.
-                        Some(first)
-                            if first.kind() == ErrorKind::Tls
-                                && !first.reason().contains("InvalidContentType") =>
-                        {
-                            first.and(&error)
-                        }
-                        first => joined(error, first),
-                    });
-                }
-                other => {
+                Err(error) => match first {
+                    // TLS is spoken there, and its certificate is not trusted: that says more than a plain port that is
+                    // not there, or that answers as servers of TLS do (400).
+                    Some(first)
+                        if matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Refused)
+                            && first.kind() == ErrorKind::Tls
+                            && !first.speaks_plain() =>
+                    {
+                        return Err(first.and(&error));
+                    }
+                    first if error.kind() == ErrorKind::Unreachable => return Err(joined(error, first)),
+                    _ => {
+                        locked(&self.shared.schemes).insert(host.to_owned(), *scheme);
+                        return Err(error);
+                    }
+                },
+                Ok(response) => {
                     locked(&self.shared.schemes).insert(host.to_owned(), *scheme);
-                    return other;
+                    return Ok(response);
                 }
             }
         }
@@ -360,6 +365,7 @@ impl Registry {
             let Some(asked) = &challenge else { break };
             let question = auth::Question {
                 registry: &request.url,
+                host: place.name.registry(),
                 repository: place.name.repository(),
                 skip_verify: request.skip_verify,
                 credential: candidates.get(number).map(|candidate| &candidate.credential),

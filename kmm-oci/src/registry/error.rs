@@ -91,6 +91,11 @@ impl RegistryError {
         matches!(self.kind, ErrorKind::Unreachable | ErrorKind::RateLimited) || self.passing
     }
 
+    /// Whether what answered TLS seems to speak plain HTTP: its first bytes are no record of TLS.
+    pub(super) fn speaks_plain(&self) -> bool {
+        self.reason.contains("InvalidContentType") || self.reason.contains("corrupt message")
+    }
+
     pub(super) fn passing(mut self, passing: bool) -> Self {
         self.passing = passing;
         self

@@ -1,10 +1,14 @@
 //! Requests and answers below the registry's own rules: clients, redirects, bounded bodies.
 
+use std::collections::HashMap;
 use std::error::Error;
-use std::sync::OnceLock;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use reqwest::Certificate;
 use reqwest::Client;
+use reqwest::Identity;
 use reqwest::Method;
 use reqwest::NoProxy;
 use reqwest::Response;
@@ -15,6 +19,7 @@ use reqwest::header::HeaderMap;
 use reqwest::header::HeaderValue;
 use reqwest::header::LOCATION;
 
+use super::certs_d::CertsDError;
 use super::error::ErrorKind;
 use super::error::RegistryError;
 use super::options::Options;
@@ -22,14 +27,22 @@ use super::options::OptionsError;
 
 const USER_AGENT: &str = concat!("kmm/", env!("CARGO_PKG_VERSION"));
 
-/// The HTTP clients; each is made when it is first needed, so that the system's CAs are only read for TLS.
+/// The HTTP clients; each is made when it is first needed, so that CAs are only read for TLS.
 #[derive(Debug)]
 pub(super) struct Http {
     options: Options,
     certificates: Vec<Certificate>,
-    plain: OnceLock<Client>,
-    verified: OnceLock<Client>,
-    unverified: OnceLock<Client>,
+    clients: Mutex<HashMap<ClientKey, Client>>,
+}
+
+/// What tells clients apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ClientKey {
+    trust: Trust,
+    /// The registry whose certificates count; none for plain HTTP.
+    registry: String,
+    /// Whether its client certificate is shown.
+    shown: bool,
 }
 
 /// One request.
@@ -39,6 +52,8 @@ pub(super) struct Request {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<String>,
+    /// The registry, as it stands in names of images: its certificates are trusted, also of its token server.
+    pub(super) registry: String,
     /// Sent to the host of the URL only, not to where it redirects.
     pub(super) authorization: Option<HeaderValue>,
     /// Whether certificates that are not trusted are allowed.
@@ -54,6 +69,7 @@ impl Request {
             url,
             headers: HeaderMap::new(),
             body: None,
+            registry: String::new(),
             authorization: None,
             skip_verify: false,
             plain: false,
@@ -76,9 +92,7 @@ impl Http {
         let http = Self {
             options,
             certificates,
-            plain: OnceLock::new(),
-            verified: OnceLock::new(),
-            unverified: OnceLock::new(),
+            clients: Mutex::default(),
         };
         // Wrong proxies are found now rather than at the first request.
         let _ = http.builder()?;
@@ -124,7 +138,7 @@ impl Http {
     }
 
     async fn send_once(&self, request: &Request, url: &Url) -> Result<Response, RegistryError> {
-        let client = self.client(url, request.skip_verify)?;
+        let client = self.client(request, url)?;
         let mut builder = client
             .request(request.method.clone(), url.clone())
             .headers(request.headers.clone())
@@ -143,32 +157,67 @@ impl Http {
         builder.send().await.map_err(|error| failed(url, &error))
     }
 
-    fn client(&self, url: &Url, skip_verify: bool) -> Result<&Client, RegistryError> {
-        let (cell, kind) = match (url.scheme(), skip_verify) {
-            ("http", _) => (&self.plain, Trust::Nobody),
-            (_, false) => (&self.verified, Trust::System),
-            (_, true) => (&self.unverified, Trust::Everybody),
+    fn client(&self, request: &Request, url: &Url) -> Result<Client, RegistryError> {
+        let trust = match (url.scheme(), request.skip_verify) {
+            ("http", _) => Trust::Nobody,
+            (_, false) => Trust::System,
+            (_, true) => Trust::Everybody,
         };
-        if let Some(client) = cell.get() {
-            return Ok(client);
+        let key = ClientKey {
+            trust,
+            registry: match trust {
+                Trust::Nobody => String::new(),
+                Trust::System | Trust::Everybody => request.registry.clone(),
+            },
+            // As an authorization: not to where a request is redirected.
+            shown: url.origin() == request.url.origin(),
+        };
+        if let Some(client) = self.clients().get(&key) {
+            return Ok(client.clone());
         }
-        let client = self.build(kind).map_err(|error| {
-            RegistryError::new(ErrorKind::Tls, place(url), error.to_string())
-                .help_with("install the system's CA certificates (`ca-certificates`), or give a CA file")
+        let client = self.build(&key).map_err(|error| match error {
+            BuildError::Certificates(error) => {
+                RegistryError::new(ErrorKind::Configuration, place(url), error.to_string())
+            }
+            BuildError::Client(error) => RegistryError::new(ErrorKind::Tls, place(url), error.to_string())
+                .help_with("install the system's CA certificates (`ca-certificates`), or give a CA file"),
         })?;
-        Ok(cell.get_or_init(|| client))
+        self.clients().insert(key, client.clone());
+        Ok(client)
     }
 
-    fn build(&self, trust: Trust) -> Result<Client, OptionsError> {
-        let builder = self.builder()?;
-        let builder = match trust {
+    fn clients(&self) -> MutexGuard<'_, HashMap<ClientKey, Client>> {
+        // Clients are put in whole, so a thread that panicked left nothing half done.
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn build(&self, key: &ClientKey) -> Result<Client, BuildError> {
+        let own = match key.trust {
+            Trust::Nobody => None,
+            Trust::System | Trust::Everybody => self.options.certs_d.of(&key.registry)?,
+        };
+        let own = own.unwrap_or_default();
+        let wrong = |what: &str| {
+            let reason = format!("{what} that is not PEM");
+            BuildError::Certificates(OptionsError::new(own.folder.display().to_string(), reason))
+        };
+        let mut builder = self.builder().map_err(BuildError::Client)?;
+        if let Some(pem) = own.identity.as_ref().filter(|_| key.shown) {
+            let identity = Identity::from_pem(pem).map_err(|_| wrong("a client certificate or key"))?;
+            builder = builder.identity(identity);
+        }
+        let mut authorities = self.certificates.clone();
+        for pem in &own.authorities {
+            authorities.extend(Certificate::from_pem_bundle(pem).map_err(|_| wrong("a CA"))?);
+        }
+        let builder = match key.trust {
             Trust::Nobody => builder.tls_certs_only([]),
-            Trust::System => builder.tls_certs_merge(self.certificates.iter().cloned()),
+            Trust::System => builder.tls_certs_merge(authorities),
             Trust::Everybody => builder.tls_certs_only([]).tls_danger_accept_invalid_certs(true),
         };
         builder
             .build()
-            .map_err(|error| OptionsError::new("TLS", chain(&error)))
+            .map_err(|error| BuildError::Client(OptionsError::new("TLS", chain(&error))))
     }
 
     fn builder(&self) -> Result<reqwest::ClientBuilder, OptionsError> {
@@ -199,8 +248,22 @@ impl Http {
     }
 }
 
+/// Why there is no client.
+enum BuildError {
+    /// Those of `certs.d` cannot be used.
+    Certificates(OptionsError),
+    /// TLS cannot be had at all.
+    Client(OptionsError),
+}
+
+impl From<CertsDError> for BuildError {
+    fn from(error: CertsDError) -> Self {
+        Self::Certificates(OptionsError::new("certificates", error.to_string()))
+    }
+}
+
 /// Whose certificates are taken.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Trust {
     Nobody,
     System,
@@ -276,7 +339,7 @@ pub(super) fn failed(url: &Url, error: &reqwest::Error) -> RegistryError {
         false => causes,
     };
     let failed = RegistryError::new(kind, place(url), &reason);
-    match reason.contains("InvalidContentType") || reason.contains("corrupt message") {
+    match failed.speaks_plain() {
         true => failed.help_with(
             "it seems to speak plain HTTP: allow that with `insecure` in `registryTLS` or registries.conf",
         ),

@@ -16,6 +16,7 @@
 
 mod auth;
 mod blob;
+mod certs_d;
 mod challenge;
 mod client;
 mod error;
@@ -26,6 +27,8 @@ mod retry;
 mod store;
 
 pub use blob::BlobStream;
+pub use certs_d::CertsD;
+pub use certs_d::CertsDError;
 pub use challenge::Challenge;
 pub use client::Existence;
 pub use client::Registry;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use super::certs_d::CertsD;
 use super::mirrors::RegistriesConf;
 use crate::credentials::Keychain;
 
@@ -15,6 +16,8 @@ pub struct Options {
     pub tls: Tls,
     /// CA certificates in PEM, beside those of the system.
     pub ca_certificates: Vec<Vec<u8>>,
+    /// Certificates for single registries.
+    pub certs_d: CertsD,
     /// Mirrors, and registries that are blocked or insecure.
     pub registries: RegistriesConf,
     /// Proxies.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use super::client::Existence;
 use super::client::Registry;
 use super::error::ErrorKind;
 use super::error::RegistryError;
@@ -60,6 +61,15 @@ impl RegistryStore {
             image,
             runtime: Arc::clone(&self.runtime),
         }
+    }
+
+    /// Whether the image exists; see [`Registry::exists`].
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be told.
+    pub fn exists(&self) -> Result<Existence, RegistryError> {
+        self.runtime.block_on(self.registry.exists(&self.image))
     }
 
     /// The image.

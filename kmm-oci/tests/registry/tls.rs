@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use kmm_oci::registry::CertsD;
 use kmm_oci::registry::ErrorKind;
 use kmm_oci::registry::Options;
 use kmm_oci::registry::Registry;
@@ -10,8 +11,10 @@ use rcgen::IsCa;
 use rcgen::Issuer;
 use rcgen::KeyPair;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 
 use crate::server::Server;
 use crate::server::answer;
@@ -85,10 +88,91 @@ async fn a_ca_is_trusted_where_it_is_given() {
         .manifest(&server.image("x:1"))
         .await
         .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+}
+
+#[tokio::test]
+async fn a_folder_of_certificates_counts_for_its_registry() {
+    let (ca, tls) = certificate("127.0.0.1");
+    let here = Server::start_tls(tls.clone(), |_, _| manifest()).await;
+    let other = Server::start_tls(tls, |_, _| manifest()).await;
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join(&here.addr);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("ca.crt"), &ca).unwrap();
+    let options = Options {
+        certs_d: CertsD::new([root.path().to_owned()]),
+        ..strict()
+    };
+    client(options.clone())
+        .manifest(&here.image("x:1"))
+        .await
+        .unwrap();
+    let error = client(options.clone())
+        .manifest(&other.image("x:1"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+    std::fs::write(
+        folder.join("ca.crt"),
+        "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    let error = client(options.clone())
+        .manifest(&here.image("x:1"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    std::fs::rename(folder.join("ca.crt"), folder.join("me.key")).unwrap();
+    let error = client(options).exists(&here.image("x:1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    assert!(error.to_string().contains("me.key"), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_where_it_is_asked_for() {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&key).unwrap();
+    let issuer = Issuer::new(params, key);
+    let issued = |name: &str| {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (params.signed_by(&key, &issuer).unwrap(), key)
+    };
+    let mut roots = RootCertStore::empty();
+    roots.add(ca.der().clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+    let (leaf, key) = issued("127.0.0.1");
+    let config = ServerConfig::builder()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(
+            vec![leaf.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let server = Server::start_tls(TlsAcceptor::from(Arc::new(config)), |_, _| manifest()).await;
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join(&server.addr);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("ca.crt"), ca.pem()).unwrap();
+    let options = Options {
+        certs_d: CertsD::new([root.path().to_owned()]),
+        ..strict()
+    };
+    let error = client(options.clone())
+        .manifest(&server.image("x:1"))
+        .await
+        .unwrap_err();
     assert!(
-        matches!(error.kind(), ErrorKind::Tls | ErrorKind::Refused),
+        matches!(error.kind(), ErrorKind::Tls | ErrorKind::Unreachable),
         "{error}"
     );
+    let (leaf, key) = issued("ada");
+    std::fs::write(folder.join("ada.cert"), leaf.pem()).unwrap();
+    std::fs::write(folder.join("ada.key"), key.serialize_pem()).unwrap();
+    client(options).manifest(&server.image("x:1")).await.unwrap();
 }
 
 #[tokio::test]

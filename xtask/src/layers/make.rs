@@ -18,6 +18,55 @@ const TOOLS: [&str; 5] = ["skopeo", "umoci", "buildah", "zstd", "gzip"];
 pub(crate) struct Images {
     /// The image in every form, and others.
     pub(crate) forms: Vec<Form>,
+    folder: PathBuf,
+}
+
+/// An image to be pushed.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// A tag for it.
+    pub(crate) tag: &'static str,
+    /// Where it is, in skopeo's words.
+    pub(crate) skopeo: String,
+    /// The file of its manifest or index.
+    pub(crate) manifest: PathBuf,
+    /// What is in it: a platform, and where umoci unpacked that.
+    pub(crate) unpacked: Vec<(Option<&'static str>, PathBuf)>,
+}
+
+impl Images {
+    /// Every kind of manifest and layer that a registry holds: OCI's and docker's, gzip, zstd, two architectures.
+    pub(crate) fn sources(&self) -> Result<Vec<Source>> {
+        let at = |name: &str| self.folder.join(name);
+        let one = || vec![(None, at("unpacked"))];
+        let both = vec![
+            (Some("linux/amd64"), at("unpacked")),
+            (Some("linux/arm64"), at("unpacked-arm64")),
+        ];
+        let mut sources = vec![Source {
+            tag: "schema2",
+            skopeo: format!("dir:{}", at("schema2-dir").display()),
+            manifest: at("schema2-dir/manifest.json"),
+            unpacked: one(),
+        }];
+        for (tag, name, unpacked) in [
+            ("gzip", "v1", one()),
+            ("zstd", "v1", one()),
+            ("multi", "multi", both),
+        ] {
+            let index: serde_json::Value = serde_json::from_slice(&fs::read(at(tag).join("index.json"))?)?;
+            let digest: kmm_oci::Digest =
+                serde_json::from_value(index.pointer("/manifests/0/digest").cloned().unwrap_or_default())
+                    .with_context(|| format!("the index of `{tag}`"))?;
+            sources.push(Source {
+                tag,
+                skopeo: format!("oci:{}:{name}", at(tag).display()),
+                manifest: at(tag).join("blobs/sha256").join(digest.hex()),
+                unpacked,
+            });
+        }
+        Ok(sources)
+    }
 }
 
 /// An image in one form.
@@ -114,7 +163,7 @@ pub(crate) fn set_up() -> Result<Images> {
         Some("linux/arm64"),
         "unpacked-arm64",
     );
-    Ok(Images { forms })
+    Ok(Images { forms, folder })
 }
 
 /// Three layers: two from tar files of both families, one that umoci makes of changes.
@@ -201,7 +250,7 @@ fn schema_2(folder: &Path) -> Result<()> {
 }
 
 /// Runs lines in a shell; the first one that fails is the error.
-pub(super) fn shell(folder: &Path, script: &str) -> Result<()> {
+pub(crate) fn shell(folder: &Path, script: &str) -> Result<()> {
     let out = Command::new("bash")
         .args(["-ec", &format!("shopt -s expand_aliases\n{script}")])
         .current_dir(folder)

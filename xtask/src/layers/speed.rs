@@ -79,7 +79,7 @@ pub(crate) fn read(reference: &str) -> Result<()> {
     Ok(())
 }
 
-/// A rootfs as builds leave it behind: text and machine code of this machine's own programs, and one module.
+/// A rootfs as builds leave it behind, and one module.
 fn make(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
@@ -87,7 +87,23 @@ fn make(folder: &Path) -> Result<()> {
     let modules = folder.join("root/opt/lib/modules/6.1.0");
     fs::create_dir_all(&modules)?;
     fs::write(modules.join("nic.ko"), vec![0; 100_000])?;
-    fs::create_dir_all(folder.join("root/usr"))?;
+    leftovers(&folder.join("root/usr"), SIZE)?;
+    shell(
+        folder,
+        "
+        tar -C root -cf layer.tar .
+        umoci init --layout gzip
+        umoci new --image gzip:v1
+        umoci raw add-layer --image gzip:v1 layer.tar
+        rm -r root layer.tar
+        skopeo --insecure-policy copy --quiet --dest-compress-format zstd oci:gzip:v1 oci:zstd:v1
+        ",
+    )
+}
+
+/// Files of at least so many bytes together: text and machine code of this machine's own programs.
+pub(crate) fn leftovers(folder: &Path, size: usize) -> Result<()> {
+    fs::create_dir_all(folder)?;
     let mut pool = Vec::new();
     for program in [
         "/usr/bin/bash",
@@ -105,37 +121,27 @@ fn make(folder: &Path) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(7);
     let mut written = 0;
     for number in 0.. {
-        if written >= SIZE {
+        if written >= size {
             break;
         }
-        let mut file = fs::File::create(folder.join(format!("root/usr/file{number}")))?;
-        let size = random.usize(1_000..400_000);
-        let start = random.usize(..pool.len() - size);
-        let mut bytes = pool.get(start..start + size).unwrap_or_default().to_vec();
+        let mut file = fs::File::create(folder.join(format!("file{number}")))?;
+        let length = random.usize(1_000..400_000);
+        let start = random.usize(..pool.len() - length);
+        let mut bytes = pool.get(start..start + length).unwrap_or_default().to_vec();
         // No two files are the same, so that matches stay near, as in real layers.
-        for _ in 0..size / 64 {
+        for _ in 0..length / 64 {
             let place = random.usize(..bytes.len());
             if let Some(byte) = bytes.get_mut(place) {
                 *byte = random.u8(..);
             }
         }
         file.write_all(&bytes)?;
-        written += size;
+        written += length;
     }
-    shell(
-        folder,
-        "
-        tar -C root -cf layer.tar .
-        umoci init --layout gzip
-        umoci new --image gzip:v1
-        umoci raw add-layer --image gzip:v1 layer.tar
-        rm -r root layer.tar
-        skopeo --insecure-policy copy --quiet --dest-compress-format zstd oci:gzip:v1 oci:zstd:v1
-        ",
-    )
+    Ok(())
 }
 
-fn largest(folder: &Path) -> Result<std::path::PathBuf> {
+pub(crate) fn largest(folder: &Path) -> Result<std::path::PathBuf> {
     let mut largest = None;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

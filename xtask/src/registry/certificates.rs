@@ -8,12 +8,15 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
+/// A name that no name server knows: only a proxy gets there.
+pub(super) const NAME: &str = "registry.test";
+
 /// Files of one CA and one server that it signed.
 #[derive(Debug)]
 pub(super) struct Certificates {
     /// The CA's certificate. Its name ends in `.crt`, as skopeo's `--dest-cert-dir` wants it.
     pub(super) ca: PathBuf,
-    /// The server's certificate, for 127.0.0.1 and localhost.
+    /// The server's certificate, for 127.0.0.1, localhost and [`NAME`].
     pub(super) certificate: PathBuf,
     /// The server's key.
     pub(super) key: PathBuf,
@@ -31,7 +34,7 @@ impl Certificates {
         // Signed by the CA rather than by itself: TLS clients refuse a CA's certificate as a server's.
         let server = format!(
             "{new} -subj /CN=localhost -CA ca.crt -CAkey ca-key.pem -addext basicConstraints=critical,CA:FALSE \
-             -addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout server-key.pem -out server.pem"
+             -addext subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:{NAME} -keyout server-key.pem -out server.pem"
         );
         openssl(folder, &server)?;
         Ok(Self {

@@ -138,7 +138,7 @@ fn not_seen(error: &ScanError) -> Report {
 }
 
 /// An error with its causes, as one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

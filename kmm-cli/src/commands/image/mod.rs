@@ -19,6 +19,7 @@ use kmm_oci::ScanOptions;
 
 use crate::input;
 
+pub use check::chain;
 pub use check::run as check;
 pub use inspect::run as inspect;
 
@@ -26,7 +27,7 @@ pub use inspect::run as inspect;
 const CERTIFICATE_BYTES: u64 = 1 << 20;
 
 /// How images are read.
-fn scan_options(platform: Option<&str>, certificates: &[PathBuf]) -> Result<ScanOptions<'static>> {
+pub fn scan_options(platform: Option<&str>, certificates: &[PathBuf]) -> Result<ScanOptions<'static>> {
     let mut options = ScanOptions::new(&Decompressors);
     options.platform = platform.map(str::parse).transpose().context("--platform")?;
     if !certificates.is_empty() {

@@ -1,0 +1,158 @@
+//! The answer of `kmm preflight`, as one JSON document; `docs/guide/json.md` describes it.
+
+use kmm_core::preflight::Existence;
+use kmm_core::preflight::Purpose;
+use kmm_core::preflight::Reason;
+use kmm_core::preflight::State;
+use kmm_core::preflight::Verdict;
+use kmm_core::resolve::ModuleName;
+use serde::Serialize;
+
+use super::facts::Candidate;
+
+/// The document.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    pub version: u32,
+    pub kernel: String,
+    pub modules: Vec<Judged>,
+    pub to_build: Vec<Build>,
+}
+
+/// What the upgrade means for a Module.
+#[derive(Debug, Serialize)]
+pub struct Judged {
+    pub module: ModuleName,
+    pub image: Option<String>,
+    pub state: State,
+    pub reason: &'static str,
+    pub message: String,
+    pub why: Vec<String>,
+}
+
+/// An image that the operator makes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Build {
+    pub image: String,
+    pub how: How,
+    pub from: Vec<Base>,
+    pub gaps: Vec<String>,
+    pub needed_by: Vec<ModuleName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum How {
+    Build,
+    Sign,
+}
+
+/// An image that another one starts from.
+#[derive(Debug, Serialize)]
+pub struct Base {
+    pub image: String,
+    pub purpose: Purpose,
+    /// `present`, `absent`, `notAsked` or `unknown`.
+    pub existence: &'static str,
+}
+
+impl Answer {
+    pub fn new(kernel: &str) -> Self {
+        Self {
+            version: 1,
+            kernel: kernel.to_owned(),
+            modules: Vec::new(),
+            to_build: Vec::new(),
+        }
+    }
+
+    /// Two Modules may name one image; the first one found makes it.
+    pub fn add_build(&mut self, build: Build) {
+        match self.to_build.iter_mut().find(|other| other.image == build.image) {
+            Some(other) => other.needed_by.extend(build.needed_by),
+            None => self.to_build.push(build),
+        }
+    }
+}
+
+impl Build {
+    pub fn new(how: How) -> Self {
+        Self {
+            image: String::new(),
+            how,
+            from: Vec::new(),
+            gaps: Vec::new(),
+            needed_by: Vec::new(),
+        }
+    }
+}
+
+impl Base {
+    pub fn new(image: String, purpose: Purpose, found: &Existence) -> Self {
+        Self {
+            image,
+            purpose,
+            existence: match found {
+                Existence::Present => "present",
+                Existence::Absent => "absent",
+                Existence::NotAsked => "notAsked",
+                Existence::Unknown(_) => "unknown",
+            },
+        }
+    }
+}
+
+impl Judged {
+    pub fn new(candidate: &Candidate, verdict: &Verdict) -> Self {
+        let image = candidate
+            .outcome
+            .as_ref()
+            .ok()
+            .map(|resolved| resolved.container_image.clone());
+        let (message, why) = words(&verdict.reason);
+        Self {
+            module: candidate.module.clone(),
+            image: image.filter(|image| !image.is_empty()),
+            state: verdict.state,
+            reason: verdict.reason.code(),
+            message,
+            why,
+        }
+    }
+}
+
+/// The reason in words, and what is behind it.
+fn words(reason: &Reason) -> (String, Vec<String>) {
+    let text = match reason {
+        Reason::NothingToLoad => "it has no module loader, so that nothing is loaded",
+        Reason::NoImage => "neither the mapping nor the container names an image",
+        Reason::Fits => "the image is there and fits the kernel",
+        Reason::NotChecked => "the image is there, and was not looked into",
+        Reason::DoesNotFit { why, blocks_build } => {
+            let text = match blocks_build {
+                false => "the image is there and does not fit the kernel",
+                true => {
+                    "the image is there and does not fit the kernel; it stands in the way of a new one: the operator makes \
+                     only what is not there"
+                }
+            };
+            return (text.to_owned(), why.clone());
+        }
+        Reason::Build => "the image is not there, and the operator builds it",
+        Reason::Sign => "the image is not there, and the operator signs it",
+        Reason::NoSuchImage => {
+            "the image is not there, and nobody makes it: the mapping has neither `build` nor `sign`"
+        }
+        Reason::NoUnsignedImage => "the image is to be signed from one that is not there",
+        Reason::NothingToSign => {
+            "the image is to be signed, but there is neither `build` nor `unsignedImage`"
+        }
+        Reason::NotAsked => "no registry was asked",
+        Reason::NoAnswer(why) => return ("it could not be told".to_owned(), vec![why.clone()]),
+        Reason::Resolve(error) => return (error.to_string(), Vec::new()),
+        other => other.code(),
+    };
+    (text.to_owned(), Vec::new())
+}

@@ -1,0 +1,210 @@
+//! What the registries say of the images.
+
+use std::cell::RefCell;
+
+use anyhow::Result;
+use kmm_core::api::TlsOptions;
+use kmm_core::image;
+use kmm_core::image::Finding;
+use kmm_core::image::Subject;
+use kmm_core::preflight::Existence;
+use kmm_core::preflight::Facts;
+use kmm_core::preflight::Fit;
+use kmm_core::resolve::ModuleName;
+use kmm_core::resolve::ResolveError;
+use kmm_core::resolve::Resolved;
+use kmm_oci::ImageName;
+use kmm_oci::Reference;
+use kmm_oci::ScanError;
+use kmm_oci::ScanOptions;
+use kmm_oci::ScannedImage;
+use kmm_oci::registry;
+
+use crate::cli::Preflight;
+use crate::commands::image as images;
+use crate::image_source::ImageSource;
+use crate::kernel_facts::Known;
+
+/// The label of nodes that says what they are built as, in Go's words.
+const ARCHITECTURE: &str = "kubernetes.io/arch";
+
+/// A Module, and what its mappings say of the kernel.
+#[derive(Debug)]
+pub struct Candidate {
+    pub module: ModuleName,
+    pub outcome: Result<Resolved, ResolveError>,
+}
+
+/// Answers of registries; each is asked once about an image.
+#[derive(Debug)]
+pub struct Registries<'a> {
+    offline: bool,
+    images: ImageSource<'a>,
+    options: ScanOptions<'static>,
+    known: &'a Known,
+    asked: RefCell<Vec<(String, TlsOptions, Existence)>>,
+}
+
+impl<'a> Registries<'a> {
+    /// What is asked, and how, as the command line says.
+    ///
+    /// # Errors
+    ///
+    /// When a certificate cannot be read, or there is no such platform.
+    pub fn new(arguments: &'a Preflight, known: &'a Known) -> Result<Self> {
+        Ok(Self {
+            offline: arguments.offline,
+            images: ImageSource::new(&arguments.registry),
+            options: images::scan_options(arguments.platform.as_deref(), &arguments.certificates)?,
+            known,
+            asked: RefCell::default(),
+        })
+    }
+
+    /// The facts about each of the Modules, in their order. An image that several name is read once.
+    pub fn facts(&self, candidates: &[Candidate]) -> Vec<Facts> {
+        let mut facts: Vec<Facts> = candidates
+            .iter()
+            .map(|candidate| self.existence(candidate))
+            .collect();
+        let there: Vec<(usize, &Resolved)> = candidates
+            .iter()
+            .zip(&facts)
+            .enumerate()
+            .filter(|(_, (_, facts))| facts.image == Existence::Present)
+            .filter_map(|(number, (candidate, _))| Some((number, candidate.outcome.as_ref().ok()?)))
+            .collect();
+        let mut done = vec![false; candidates.len()];
+        for (number, first) in &there {
+            if done.get(*number) == Some(&true) {
+                continue;
+            }
+            let scanned = self.scan(first);
+            for (other, resolved) in there.iter().filter(|(_, other)| same_image(first, other)) {
+                if let (Some(facts), Some(done)) = (facts.get_mut(*other), done.get_mut(*other)) {
+                    facts.fit = self.fit(&scanned, resolved);
+                    *done = true;
+                }
+            }
+        }
+        facts
+    }
+
+    /// Whether the images of a Module are there; of the unsigned one that counts only where it would be signed.
+    fn existence(&self, candidate: &Candidate) -> Facts {
+        let mut facts = Facts {
+            image: Existence::NotAsked,
+            unsigned: Existence::NotAsked,
+            fit: Fit::NotChecked,
+        };
+        let Ok(resolved) = &candidate.outcome else {
+            return facts;
+        };
+        if resolved.container_image.is_empty() {
+            return facts;
+        }
+        facts.image = self.exists(&resolved.container_image, &resolved.registry_tls);
+        let signed = resolved.sign.as_ref().filter(|sign| {
+            resolved.build.is_none() && !sign.unsigned_image.is_empty() && facts.image == Existence::Absent
+        });
+        if let Some(sign) = signed {
+            facts.unsigned = self.exists(&sign.unsigned_image, &sign.unsigned_image_registry_tls);
+        }
+        facts
+    }
+
+    /// Whether an image is there.
+    pub fn exists(&self, image: &str, tls: &TlsOptions) -> Existence {
+        if self.offline {
+            return Existence::NotAsked;
+        }
+        let known = self
+            .asked
+            .borrow()
+            .iter()
+            .find(|(name, allowed, _)| name == image && allowed == tls)
+            .map(|(_, _, found)| found.clone());
+        if let Some(known) = known {
+            return known;
+        }
+        let found = self.ask(image, tls);
+        self.asked
+            .borrow_mut()
+            .push((image.to_owned(), tls.clone(), found.clone()));
+        found
+    }
+
+    fn ask(&self, image: &str, tls: &TlsOptions) -> Existence {
+        let name: ImageName = match image.parse() {
+            Ok(name) => name,
+            Err(error) => return Existence::Unknown(format!("`{image}` names no image: {error}")),
+        };
+        match self.images.store(&name, tls) {
+            Err(error) => Existence::Unknown(format!("{error:#}")),
+            Ok(store) => match store.exists() {
+                Ok(registry::Existence::Exists { .. }) => Existence::Present,
+                Ok(registry::Existence::Missing) => Existence::Absent,
+                Err(error) => Existence::Unknown(format!("{error} ({})", error.help())),
+            },
+        }
+    }
+
+    fn scan(&self, resolved: &Resolved) -> Result<ScannedImage, ScanError> {
+        let mut options = self.options.clone();
+        if let Some(architecture) = resolved.selector.get(ARCHITECTURE) {
+            options.preferred.architecture.clone_from(architecture);
+        }
+        let name = resolved.container_image.parse().map(Reference::Registry);
+        let name =
+            name.map_err(
+                |error: kmm_oci::reference::ImageNameError| kmm_oci::SourceError::Refused {
+                    place: resolved.container_image.clone(),
+                    reason: error.to_string(),
+                },
+            )?;
+        self.images.scan(&name, &resolved.registry_tls, &options)
+    }
+
+    fn fit(&self, scanned: &Result<ScannedImage, ScanError>, resolved: &Resolved) -> Fit {
+        let scanned = match scanned {
+            Ok(scanned) => scanned,
+            Err(error) if error.is_answer() => return Fit::DoesNotFit(vec![images::chain(error)]),
+            Err(error) => return Fit::Unknown(images::chain(error)),
+        };
+        let report = image::check(
+            &scanned.tree,
+            &scanned.facts(),
+            &Subject {
+                kernel: &resolved.kernel,
+                modprobe: &resolved.modprobe,
+                in_tree_to_remove: resolved.in_tree_modules_to_remove.as_deref().unwrap_or_default(),
+                abi: self.known.abi.as_ref(),
+                in_tree: self.known.in_tree.as_ref(),
+                wants_signature: self.options.verifier.is_some(),
+            },
+        );
+        let line = |found: &Finding| format!("{} {}: {}", found.code, found.path, found.message);
+        let lines = |wanted: fn(&Finding) -> bool| -> Vec<String> {
+            report
+                .findings
+                .iter()
+                .filter(|found| wanted(found))
+                .map(line)
+                .collect()
+        };
+        match report.fit {
+            image::Fit::Fits => Fit::Fits,
+            image::Fit::DoesNotFit => {
+                Fit::DoesNotFit(lines(|found| found.severity == kmm_core::diag::Severity::Error))
+            }
+            image::Fit::Unknown => Fit::Unknown(lines(|found| found.in_doubt).join("; ")),
+        }
+    }
+}
+
+/// Whether what is read of one image is what is read of the other.
+fn same_image(one: &Resolved, other: &Resolved) -> bool {
+    one.container_image == other.container_image
+        && one.registry_tls == other.registry_tls
+        && one.selector.get(ARCHITECTURE) == other.selector.get(ARCHITECTURE)
+}

@@ -1,0 +1,106 @@
+//! The answer of `kmm preflight` for people.
+
+use std::fmt::Write;
+
+use kmm_core::preflight::State;
+use kmm_core::resolve::ModuleName;
+
+use crate::render::printable;
+
+use super::answer::Answer;
+use super::answer::Build;
+use super::answer::How;
+
+/// Lines that are shown of why an image does not fit.
+const MOST_LINES: usize = 20;
+
+pub fn answer(answer: &Answer) -> String {
+    let mut out = String::new();
+    let mut line = |indent: &str, text: &str| {
+        let _ = writeln!(out, "{indent}{}", printable(text));
+    };
+    for judged in &answer.modules {
+        line("", &format!("{}: {}", name(&judged.module), state(judged.state)));
+        if let Some(image) = &judged.image {
+            line("  ", image);
+        }
+        line("  ", &judged.message);
+        for why in judged.why.iter().take(MOST_LINES) {
+            line("    ", why);
+        }
+        if judged.why.len() > MOST_LINES {
+            line("    ", &format!("and {} more", judged.why.len() - MOST_LINES));
+        }
+    }
+    if !answer.to_build.is_empty() {
+        line("", "");
+        line("", &format!("To build for kernel {}:", answer.kernel));
+        for build in &answer.to_build {
+            for text in build_lines(build) {
+                line("  ", &text);
+            }
+        }
+    }
+    out
+}
+
+fn build_lines(build: &Build) -> Vec<String> {
+    let how = match build.how {
+        How::Build => "built",
+        How::Sign => "signed",
+    };
+    let users: Vec<String> = build.needed_by.iter().map(name).collect();
+    let mut lines = vec![format!("{} ({how} for {})", build.image, users.join(", "))];
+    for base in &build.from {
+        let there = match base.existence {
+            "present" => "",
+            "absent" => ", which is not there: making it will fail",
+            "unknown" => ", of which its registry says nothing",
+            _ => ", which no registry was asked for",
+        };
+        lines.push(format!("  from {}{there}", base.image));
+    }
+    lines.extend(build.gaps.iter().map(|gap| format!("  {gap}")));
+    lines
+}
+
+/// `4 Modules on 6.1.0-38-amd64: 1 ready, 2 must be built, 1 will not load`.
+pub fn summary(answer: &Answer) -> String {
+    let all = [
+        State::Ready,
+        State::MustBeBuilt,
+        State::WillNotLoad,
+        State::Unknown,
+    ];
+    let counts: Vec<String> = all
+        .iter()
+        .map(|wanted| {
+            let number = answer
+                .modules
+                .iter()
+                .filter(|judged| judged.state == *wanted)
+                .count();
+            (number, state(*wanted))
+        })
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{number} {word}"))
+        .collect();
+    let modules = match answer.modules.len() {
+        1 => "1 Module".to_owned(),
+        number => format!("{number} Modules"),
+    };
+    printable(&format!("{modules} on {}: {}", answer.kernel, counts.join(", ")))
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::Ready => "ready",
+        State::MustBeBuilt => "must be built",
+        State::WillNotLoad => "will not load",
+        State::Unknown => "not known",
+    }
+}
+
+fn name(module: &ModuleName) -> String {
+    format!("{}/{}", module.namespace, module.name)
+}
