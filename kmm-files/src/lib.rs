@@ -24,6 +24,7 @@ mod configuration;
 mod decompress;
 mod object;
 mod parallel;
+mod parts;
 mod tree;
 mod write;
 

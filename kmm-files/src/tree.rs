@@ -11,7 +11,6 @@ use kmm_core::depmod::Config;
 use kmm_core::depmod::ModuleFacts;
 use kmm_core::depmod::ModuleTree;
 use kmm_core::kmod::KmodError;
-use kmm_core::kmod::PlainOnly;
 
 use crate::ObjectError;
 use crate::in_parallel;
@@ -121,12 +120,14 @@ impl ModuleTree for FolderTree {
     }
 
     fn facts(&self, paths: &[&str]) -> Vec<Result<ModuleFacts, KmodError>> {
-        in_parallel(paths, |path, reader| match reader.read(&self.root.join(path)) {
-            Ok(bytes) => ModuleFacts::read(bytes, &PlainOnly),
-            Err(ObjectError::Object(error)) => Err(error),
-            Err(ObjectError::Io(error)) => Err(KmodError::Unreadable {
-                reason: error.to_string(),
-            }),
+        in_parallel(paths, |path, reader| {
+            let read = reader.read(&self.root.join(path), ModuleFacts::read_from);
+            read.map_err(|error| match error {
+                ObjectError::Object(error) => error,
+                ObjectError::Io(error) => KmodError::Unreadable {
+                    reason: error.to_string(),
+                },
+            })
         })
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::kmod::ByteSource;
 use crate::kmod::Decompress;
 use crate::kmod::KernelObject;
 use crate::kmod::KmodError;
@@ -50,8 +51,16 @@ impl ModuleFacts {
     ///
     /// When the file cannot be unpacked, is no ELF file, or its section headers are damaged.
     pub fn read(bytes: &[u8], decompress: &dyn Decompress) -> Result<Self, KmodError> {
-        let bytes = unpack(bytes, decompress)?;
-        let elf = ElfFile::parse(&bytes)?;
+        Self::read_from(&unpack(bytes, decompress)?)
+    }
+
+    /// The same of a plain file, of which only the parts are looked at that have to be.
+    ///
+    /// # Errors
+    ///
+    /// When it is no ELF file, or its section headers are damaged.
+    pub fn read_from(source: &dyn ByteSource) -> Result<Self, KmodError> {
+        let elf = ElfFile::parse(source)?;
         let mut facts = Self::default();
         if facts.read_checksums(&elf).is_none() {
             facts.exports.clear();
