@@ -29,7 +29,8 @@ usage: cargo xtask COMMAND
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
   kmods HEADERS          compile the test modules against a folder of kernel headers, and print where they are
   image-checks           check images made from the test modules
-  kernels                compare modinfo and depmod with kmod's on complete Debian kernels
+  kernels [PART...]      compare modinfo and depmod with kmod's on complete Debian kernels; parts: random, outside,
+                         odd, plain, xz, zst, others
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
   registry               try Debian's docker-registry in every form that the tests use
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(demo::Output::Shown),
         ["test"] => test::run(),
         ["differential", rest @ ..] => differential::command(rest),
-        ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),
+        ["kernels", only @ ..] => kernels::set_up().and_then(|parts| kernels::compare(&parts, only)),
         ["vm", rest @ ..] => vm::command(rest),
         ["kmods", headers] => {
             kmods::build(std::path::Path::new(headers)).map(|folder| println!("{}", folder.display()))
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         ["registry"] => registry::check(),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
+        ["bench", "kernels"] => kernels::set_up().and_then(|parts| kernels::measure(&parts)),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),

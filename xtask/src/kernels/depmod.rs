@@ -83,7 +83,8 @@ impl Case {
 
 /// A copy of a kernel's tree that may be written, made of hard links.
 pub(crate) fn copy(tree: &KernelTree, work: &Path) -> Result<Case> {
-    let base = work.join("copy");
+    // Kernels are compared in parallel: each has its own.
+    let base = work.join(format!("copy of {}", tree.name));
     let _ = fs::remove_dir_all(&base);
     let case = Case {
         base,

@@ -13,7 +13,7 @@ use crate::generate::target_folder;
 use crate::kernels::parts::KernelTree;
 
 /// Runs of each.
-const RUNS: usize = 7;
+const RUNS: usize = 5;
 
 /// What one run took.
 #[derive(Clone, Copy, Debug)]
