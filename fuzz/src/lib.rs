@@ -168,7 +168,7 @@ pub fn object(data: &[u8]) {
         // It needs itself.
         return;
     };
-    index.shown();
+    let _ = index.shown();
     let Ok((files, _)) = index.files() else { return };
     for file in files {
         if file.name == "modules.dep" {

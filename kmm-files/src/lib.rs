@@ -27,6 +27,7 @@ mod decompress;
 mod kernel;
 mod object;
 mod parallel;
+mod parts;
 mod signature;
 mod tree;
 mod write;

@@ -1,35 +1,42 @@
 //! One kernel object after the other, in memory that is used again.
-//!
-//! Files are read, not mapped: that needs no `unsafe`, and a file that is cut short meanwhile is an error, not a signal.
 
 use std::fs::File;
 use std::io;
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use kmm_core::kmod::ByteSource;
 use kmm_core::kmod::Compression;
 use kmm_core::kmod::KmodError;
 use kmm_core::kmod::LARGEST;
 
 use crate::Decompressors;
+use crate::parts::Buffers;
+use crate::parts::FileParts;
 
-/// Reads and unpacks kernel objects.
+/// Memory for an unpacked object that is kept for the next one; few are larger.
+const KEPT: usize = 4 << 20;
+/// Bytes that tell how a file is compressed, and the head of an ELF file.
+const HEAD: usize = 64;
+
+/// Reads and unpacks kernel objects: of one that is not compressed, only the parts that are looked at.
 ///
 /// # Example: a file that is none
 ///
 /// ```no_run
-/// use kmm_core::kmod::{ModuleInfo, PlainOnly};
+/// use kmm_core::kmod::ModuleInfo;
 /// use kmm_files::ObjectReader;
 ///
 /// let mut reader = ObjectReader::default();
-/// let bytes = reader.read("a.ko.xz".as_ref())?;
-/// let info = ModuleInfo::read(bytes, &PlainOnly)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let info = reader.read("a.ko.xz".as_ref(), ModuleInfo::read_from)?;
+/// # Ok::<(), kmm_files::ObjectError>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct ObjectReader {
     file: Vec<u8>,
     unpacked: Vec<u8>,
+    parts: Buffers,
 }
 
 /// Why a file gave no kernel object.
@@ -66,18 +73,38 @@ impl From<KmodError> for ObjectError {
 }
 
 impl ObjectReader {
-    /// The bytes of a kernel object, unpacked where it is compressed; they stay until the next one is read.
+    /// Looks at a kernel object, unpacked where it is compressed.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or unpacked, or has more than [`LARGEST`] bytes, packed or not.
-    pub fn read(&mut self, path: &Path) -> Result<&[u8], ObjectError> {
+    /// When the file cannot be read or unpacked, or has more than [`LARGEST`] bytes, packed or not; else those of
+    /// `look`.
+    pub fn read<T>(
+        &mut self,
+        path: &Path,
+        look: impl FnOnce(&dyn ByteSource) -> Result<T, KmodError>,
+    ) -> Result<T, ObjectError> {
         let file = File::open(path)?;
-        // One byte more shows the end without another growth; what is too large is refused while it is read.
-        let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-        self.file.clear();
-        self.file.reserve_exact(size.min(LARGEST) + 1);
-        self.read_from(file)
+        let data = file.metadata()?;
+        if !data.is_file() {
+            return self.read_from(file, look);
+        }
+        let size = usize::try_from(data.len()).unwrap_or(usize::MAX);
+        if size > LARGEST {
+            return Err(too_large().into());
+        }
+        let parts = FileParts::new(&file, size, &self.parts);
+        let head = parts.bytes(0..size.min(HEAD)).unwrap_or_default();
+        if Compression::of(head) == Compression::None {
+            let found = look(&parts);
+            // What could not be read may have been taken for what is not there.
+            parts.finish()?;
+            return Ok(found?);
+        }
+        parts.finish()?;
+        self.file.resize(size, 0);
+        file.read_exact_at(&mut self.file, 0)?;
+        self.look_at_packed(look)
     }
 
     /// Like [`read`](Self::read), from anything that can be read, such as standard input.
@@ -85,19 +112,39 @@ impl ObjectReader {
     /// # Errors
     ///
     /// Those of [`read`](Self::read).
-    pub fn read_from(&mut self, reader: impl Read) -> Result<&[u8], ObjectError> {
+    pub fn read_from<T>(
+        &mut self,
+        reader: impl Read,
+        look: impl FnOnce(&dyn ByteSource) -> Result<T, KmodError>,
+    ) -> Result<T, ObjectError> {
         self.file.clear();
         reader.take(LARGEST as u64 + 1).read_to_end(&mut self.file)?;
         if self.file.len() > LARGEST {
-            let reason = format!("the file has more than {LARGEST} bytes");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason).into());
+            return Err(too_large().into());
         }
+        self.look_at_packed(look)
+    }
+
+    /// Looks at what stands in `file`, unpacked where it is compressed.
+    fn look_at_packed<T>(
+        &mut self,
+        look: impl FnOnce(&dyn ByteSource) -> Result<T, KmodError>,
+    ) -> Result<T, ObjectError> {
         let compression = Compression::of(&self.file);
         if compression == Compression::None {
-            return Ok(&self.file);
+            return Ok(look(&self.file.as_slice())?);
         }
         let unpacked = Decompressors.decompress_into(compression, &self.file, LARGEST, &mut self.unpacked);
         unpacked.map_err(|cause| KmodError::Packed { compression, cause })?;
-        Ok(&self.unpacked)
+        let found = look(&self.unpacked.as_slice());
+        if self.unpacked.capacity() > KEPT {
+            self.unpacked = Vec::new();
+        }
+        Ok(found?)
     }
+}
+
+fn too_large() -> io::Error {
+    let reason = format!("the file has more than {LARGEST} bytes");
+    io::Error::new(io::ErrorKind::FileTooLarge, reason)
 }

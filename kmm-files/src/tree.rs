@@ -1,6 +1,5 @@
 //! A module tree on disk.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +10,6 @@ use kmm_core::depmod::Config;
 use kmm_core::depmod::ModuleFacts;
 use kmm_core::depmod::ModuleTree;
 use kmm_core::kmod::KmodError;
-use kmm_core::kmod::PlainOnly;
 
 use crate::ObjectError;
 use crate::in_parallel;
@@ -44,13 +42,12 @@ impl FolderTree {
             files: Vec::new(),
             complaints: Vec::new(),
         };
-        let mut above = HashSet::new();
-        tree.list(root, "", config, &mut above)?;
+        tree.list(root, "", config, &mut Vec::new())?;
         for external in config.externals() {
             let folder = Path::new(external);
             // One that is not there is none, as for depmod.
             if folder.is_dir() {
-                tree.list(folder, &format!("{external}/"), config, &mut above)?;
+                tree.list(folder, &format!("{external}/"), config, &mut Vec::new())?;
             }
         }
         Ok(tree)
@@ -61,17 +58,10 @@ impl FolderTree {
         folder: &Path,
         prefix: &str,
         config: &Config,
-        above: &mut HashSet<(u64, u64)>,
+        above: &mut Vec<PathBuf>,
     ) -> io::Result<()> {
-        let data = fs::metadata(folder)?;
-        let own = (data.dev(), data.ino());
-        if !above.insert(own) {
-            self.complaints.push(format!(
-                "{}: a link back into this folder is not followed",
-                folder.display()
-            ));
-            return Ok(());
-        }
+        above.push(folder.to_owned());
+        let depth = above.len();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -89,12 +79,20 @@ impl FolderTree {
             let kind = match entry.file_type() {
                 Ok(kind) if !kind.is_symlink() => kind,
                 _ => match fs::metadata(entry.path()) {
+                    Ok(data) if data.is_dir() && is_one_of(&data, above) => {
+                        self.complaints.push(format!(
+                            "{}: a link back into this folder is not followed",
+                            entry.path().display()
+                        ));
+                        continue;
+                    }
                     Ok(data) => data.file_type(),
                     Err(_) => continue,
                 },
             };
             if kind.is_dir() {
                 let below = self.list(&entry.path(), &format!("{prefix}{name}/"), config, above);
+                above.truncate(depth);
                 match below {
                     Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(error),
                     Err(error) => self
@@ -110,9 +108,15 @@ impl FolderTree {
                 self.files.push(format!("{prefix}{name}"));
             }
         }
-        above.remove(&own);
         Ok(())
     }
+}
+
+/// Whether a folder that a link leads to is one of those that are being listed.
+fn is_one_of(folder: &fs::Metadata, above: &[PathBuf]) -> bool {
+    above.iter().any(|path| {
+        fs::metadata(path).is_ok_and(|data| (data.dev(), data.ino()) == (folder.dev(), folder.ino()))
+    })
 }
 
 impl ModuleTree for FolderTree {
@@ -121,12 +125,14 @@ impl ModuleTree for FolderTree {
     }
 
     fn facts(&self, paths: &[&str]) -> Vec<Result<ModuleFacts, KmodError>> {
-        in_parallel(paths, |path, reader| match reader.read(&self.root.join(path)) {
-            Ok(bytes) => ModuleFacts::read(bytes, &PlainOnly),
-            Err(ObjectError::Object(error)) => Err(error),
-            Err(ObjectError::Io(error)) => Err(KmodError::Unreadable {
-                reason: error.to_string(),
-            }),
+        in_parallel(paths, |path, reader| {
+            let read = reader.read(&self.root.join(path), ModuleFacts::read_from);
+            read.map_err(|error| match error {
+                ObjectError::Object(error) => error,
+                ObjectError::Io(error) => KmodError::Unreadable {
+                    reason: error.to_string(),
+                },
+            })
         })
     }
 

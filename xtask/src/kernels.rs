@@ -9,19 +9,25 @@ mod builder;
 mod built;
 mod depmod;
 mod modinfo;
+mod odd;
 mod outside;
 mod parts;
 mod random;
 mod speed;
 mod symbols;
 
+use std::fmt::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use kmm_core::kmod::Symvers;
+use kmm_files::in_parallel;
+
+use crate::steps;
 
 pub(crate) use parts::KernelParts;
 pub(crate) use parts::KernelTree;
@@ -32,22 +38,44 @@ pub(crate) use parts::unpacked;
 /// Random trees in one run.
 const TREES: u64 = 300;
 
-/// Runs `modinfo`, `depmod` and `modprobe` side by side with ours on everything.
-pub(crate) fn compare(parts: &KernelParts) -> Result<()> {
+/// Runs `modinfo`, `depmod` and `modprobe` side by side with ours on everything, or on the parts that are named.
+pub(crate) fn compare(parts: &KernelParts, only: &[&str]) -> Result<()> {
+    const PARTS: [&str; 7] = ["random", "outside", "odd", "plain", "xz", "zst", "others"];
+    if let Some(unknown) = only.iter().find(|name| !PARTS.contains(name)) {
+        bail!(
+            "`{unknown}` is no part of the comparison, these are: {}",
+            PARTS.join(", ")
+        );
+    }
+    let wanted = |part: &str| only.is_empty() || only.contains(&part);
     let work = parts.folder.join("work");
     std::fs::create_dir_all(&work)?;
-    random_trees(&work, TREES)?;
-    outside::compare(parts, &work)?;
-    for tree in &parts.kernels {
-        kernel(parts, tree, &work).with_context(|| tree.name.clone())?;
+    let kmm = built::build()?;
+    if wanted("random") {
+        random_trees(&work, TREES)?;
     }
-    Ok(())
+    if wanted("outside") {
+        outside::compare(parts, &kmm, &work)?;
+    }
+    if wanted("odd") {
+        odd::compare(parts, &kmm, &work)?;
+    }
+    // The real tools use one processor each: kernels are compared in parallel, those that take longest first.
+    let mut kernels: Vec<(usize, &KernelTree)> = parts.kernels.iter().enumerate().collect();
+    kernels.retain(|(number, _)| wanted(["plain", "xz", "zst"].get(*number).unwrap_or(&"others")));
+    kernels.sort_by_key(|(number, _)| [2, 0, 1].get(*number).copied().unwrap_or(*number));
+    let done = in_parallel(&kernels, |(_, tree), _| {
+        let report = kernel(parts, tree, &kmm, &work).with_context(|| tree.name.clone());
+        report.map(|report| println!("{}\n{report}", tree.name))
+    });
+    done.into_iter().collect()
 }
 
 /// Measures the real tools and ours on the complete kernel, in each of its forms.
 pub(crate) fn measure(parts: &KernelParts) -> Result<()> {
     let work = parts.folder.join("work");
     std::fs::create_dir_all(&work)?;
+    steps::run(&steps::cargo(), &["build", "--release", "--package", "kmm-cli"])?;
     for tree in parts.kernels.iter().take(3) {
         let case = depmod::copy(tree, &work)?;
         speed::measure(tree, &case.base, &modules(&case.root())?)?;
@@ -56,51 +84,47 @@ pub(crate) fn measure(parts: &KernelParts) -> Result<()> {
 }
 
 /// All comparisons of one kernel.
-fn kernel(parts: &KernelParts, tree: &KernelTree, work: &Path) -> Result<()> {
+fn kernel(parts: &KernelParts, tree: &KernelTree, kmm: &Path, work: &Path) -> Result<String> {
     let start = Instant::now();
-    println!("{}", tree.name);
+    let mut report = String::new();
     let case = depmod::copy(tree, work)?;
-    println!("  depmod: {} bytes the same", depmod::compare(&case)?);
+    let bytes = depmod::compare(&case)? + built::compare(&case, kmm)?;
+    writeln!(report, "  depmod: {bytes} bytes the same")?;
     let files = modules(&tree.modules())?;
     let objects = modinfo::read_all(tree, &files)?;
-    let (count, bytes) = modinfo::compare(&files)?;
-    println!("  modinfo of {count} modules: {bytes} bytes the same");
-    println!(
-        "  the built kmm: {} bytes the same",
-        built::compare(&case, &files)?
-    );
+    let (count, bytes) = modinfo::compare(&files, kmm)?;
+    writeln!(report, "  modinfo of {count} modules: {bytes} bytes the same")?;
     if tree.base.join("boot").is_dir() {
-        println!(
-            "  checksums of {} imports the same as modprobe's",
-            symbols::imports(&files, &objects)?
-        );
+        let count = symbols::imports(&files, &objects)?;
+        writeln!(report, "  checksums of {count} imports the same as modprobe's")?;
     }
-    println!(
-        "  {} exports the same without the symbols that name them",
-        symbols::stripped(&files, &objects)?
-    );
+    let exports = symbols::stripped(&files, &objects)?;
+    writeln!(
+        report,
+        "  {exports} exports the same without the symbols that name them"
+    )?;
     for headers in parts.headers.iter().filter(|_| tree.version.ends_with("amd64")) {
         let path = headers.join("Module.symvers");
         let findings = depmod::compare_symbols(&case, "-E", &path)?;
         let name = headers.file_name().unwrap_or_default().to_string_lossy();
-        println!("  {} lines of -e -E with {name} the same", findings.len());
+        writeln!(report, "  {} lines of -e -E with {name} the same", findings.len())?;
         if name.ends_with(&tree.version) {
             let symvers = Symvers::parse(&std::fs::read_to_string(&path)?)?;
-            println!(
-                "  {} exports the same as in Module.symvers",
-                symbols::exports(&objects, &symvers)?
-            );
-            println!(
-                "  {} modules load into it",
-                symbols::own_kernel(&objects, &symvers)?
-            );
+            let exports = symbols::exports(&objects, &symvers)?;
+            writeln!(report, "  {exports} exports the same as in Module.symvers")?;
+            let loading = symbols::own_kernel(&objects, &symvers)?;
+            writeln!(report, "  {loading} modules load into it")?;
         } else {
             let refused = symbols::other_kernel(&objects, &path, &findings)?;
-            println!("  {refused} of {count} modules do not load with it, for the reasons that depmod names");
+            writeln!(
+                report,
+                "  {refused} of {count} modules do not load with it, for the reasons that depmod names"
+            )?;
         }
     }
-    println!("  {:.1} s", start.elapsed().as_secs_f64());
-    Ok(())
+    write!(report, "  {:.1} s", start.elapsed().as_secs_f64())?;
+    std::fs::remove_dir_all(&case.base)?;
+    Ok(report)
 }
 
 /// Compares the index of trees made at random.

@@ -34,18 +34,19 @@ usage: cargo xtask COMMAND
   differential [N [S]]   compare with Go on N random inputs of each kind, from seed S
   kmods HEADERS          compile the test modules against a folder of kernel headers, and print where they are
   image-checks           check images made from the test modules
-  kernels                compare modinfo and depmod with kmod's on complete Debian kernels
+  kernels [PART...]      compare modinfo and depmod with kmod's on complete Debian kernels; parts: random, outside,
+                         odd, plain, xz, zst, others
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
   worker                 build kmm-worker as it stands in its image, and print its size
   podman                 run kmm-worker in containers, as its guide says
-  bench worker           measure kmm-worker beside modprobe on a real kernel in a virtual machine
   registry               push images to Debian's docker-registry in every form, and read them back
   preflight              try `kmm preflight` on images of real modules in a registry
   image-memory           how much memory `kmm image check` needs for a large image
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
   bench images [KMM]     time `kmm image check` of a large image in a registry, beside what people do by hand
+  bench worker           measure kmm-worker beside modprobe on a real kernel in a virtual machine
   generate [--check]     write the generated documents, or check that they are up to date
 ";
 
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(demo::Output::Shown),
         ["test"] => test::run(),
         ["differential", rest @ ..] => differential::command(rest),
-        ["kernels"] => kernels::set_up().and_then(|parts| kernels::compare(&parts)),
+        ["kernels", only @ ..] => kernels::set_up().and_then(|parts| kernels::compare(&parts, only)),
         ["vm", rest @ ..] => vm::command(rest),
         ["worker"] => worker::report(),
         ["podman"] => podman::check(),
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         [registry::ASK, rest @ ..] => registry::ask(rest),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
+        ["bench", "kernels"] => kernels::set_up().and_then(|parts| kernels::measure(&parts)),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
         ["bench", "images", kmm @ ..] => kernels::set_up()
             .and_then(|parts| layers::set_up().map(|_| parts))

@@ -18,6 +18,7 @@ use kmm_core::depmod::ModuleTree;
 use kmm_core::depmod::Options;
 use kmm_files::FolderTree;
 use kmm_files::depmod_configuration;
+use kmm_files::in_parallel;
 use kmm_files::write_index;
 
 use crate::cli::Depmod;
@@ -50,12 +51,17 @@ pub fn run(arguments: &Depmod, printer: &Printer) -> Result<ExitStatus> {
         }
         built => built?,
     };
-    let (files, found) = index.files()?;
-    if arguments.show {
-        printer.bytes(&index.shown())?;
+    let found = if arguments.show {
+        let (text, found) = index.shown()?;
+        printer.bytes(&text)?;
+        found
     } else {
+        let made = in_parallel(&index.kinds(), |kind, _| index.file(*kind));
+        let made: Result<Vec<_>, DepmodError> = made.into_iter().collect();
+        let (files, found): (Vec<_>, Vec<_>) = made?.into_iter().unzip();
         write_index(&root, &files)?;
-    }
+        found.concat()
+    };
     let is_symbol =
         |finding: &&Finding| matches!(finding, Finding::UnknownSymbol { .. } | Finding::Disagrees { .. });
     for finding in index.findings().iter().chain(&found) {

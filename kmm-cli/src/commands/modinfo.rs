@@ -11,7 +11,6 @@ use anyhow::bail;
 use kmm_core::depmod::BinaryIndex;
 use kmm_core::kmod;
 use kmm_core::kmod::ModuleInfo;
-use kmm_core::kmod::PlainOnly;
 use kmm_core::kmod::Rendering;
 use kmm_files::ObjectError;
 use kmm_files::ObjectReader;
@@ -178,11 +177,10 @@ fn read(wanted: &Wanted, rendering: &Rendering, as_json: bool, reader: &mut Obje
         found.text = rendering.heading(name);
         return found;
     }
-    let bytes = match &wanted.path {
-        Some(path) => reader.read(path),
-        None => reader.read_from(io::stdin().lock()),
+    let info = match &wanted.path {
+        Some(path) => reader.read(path, ModuleInfo::read_from),
+        None => reader.read_from(io::stdin().lock(), ModuleInfo::read_from),
     };
-    let info = bytes.and_then(|bytes| Ok(ModuleInfo::read(bytes, &PlainOnly)?));
     match info {
         Ok(info) if as_json => {
             let mut value = kmod::json(name, &info);

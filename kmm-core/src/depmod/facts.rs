@@ -3,8 +3,9 @@
 //! This is more forgiving than [`KernelObject`]: a module with a damaged part keeps its
 //! line in `modules.dep`, and what can be read of it is used.
 
-use std::collections::HashMap;
-
+use crate::depmod::hashed::ByName;
+use crate::depmod::hashed::Hashed;
+use crate::kmod::ByteSource;
 use crate::kmod::Decompress;
 use crate::kmod::KernelObject;
 use crate::kmod::KmodError;
@@ -19,9 +20,18 @@ use crate::kmod::unpack;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModuleFacts {
     text: Vec<u8>,
-    exports: Vec<(Span, u64)>,
-    imports: Vec<(Span, u64, bool)>,
+    exports: Vec<Symbolic>,
+    imports: Vec<Symbolic>,
     information: Vec<(Field, Span)>,
+}
+
+/// An export or an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Symbolic {
+    name: Span,
+    hash: u32,
+    weak: bool,
+    crc: u64,
 }
 
 /// Bytes of [`ModuleFacts::text`].
@@ -38,7 +48,7 @@ pub(crate) enum Field {
 /// A symbol that a module needs, as bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Needed<'a> {
-    pub(crate) name: &'a [u8],
+    pub(crate) symbol: Hashed<'a>,
     pub(crate) crc: u64,
     pub(crate) weak: bool,
 }
@@ -50,8 +60,16 @@ impl ModuleFacts {
     ///
     /// When the file cannot be unpacked, is no ELF file, or its section headers are damaged.
     pub fn read(bytes: &[u8], decompress: &dyn Decompress) -> Result<Self, KmodError> {
-        let bytes = unpack(bytes, decompress)?;
-        let elf = ElfFile::parse(&bytes)?;
+        Self::read_from(&unpack(bytes, decompress)?)
+    }
+
+    /// The same of a plain file, of which only the parts are looked at that have to be.
+    ///
+    /// # Errors
+    ///
+    /// When it is no ELF file, or its section headers are damaged.
+    pub fn read_from(source: &dyn ByteSource) -> Result<Self, KmodError> {
+        let elf = ElfFile::parse(source)?;
         let mut facts = Self::default();
         if facts.read_checksums(&elf).is_none() {
             facts.exports.clear();
@@ -61,6 +79,10 @@ impl ModuleFacts {
             facts.imports.clear();
         }
         facts.read_information(&elf);
+        facts.text.shrink_to_fit();
+        facts.exports.shrink_to_fit();
+        facts.imports.shrink_to_fit();
+        facts.information.shrink_to_fit();
         Ok(facts)
     }
 
@@ -69,15 +91,13 @@ impl ModuleFacts {
         let mut facts = Self::default();
         for export in &object.exports {
             let crc = u64::from(export.crc.unwrap_or_default());
-            if let Some(span) = facts.keep(export.name.as_bytes()) {
-                facts.exports.push((span, crc));
-            }
+            let export = facts.symbolic(Hashed::new(export.name.as_bytes()), crc, false);
+            facts.exports.extend(export);
         }
         for import in &object.imports {
             let crc = u64::from(import.crc.unwrap_or_default());
-            if let Some(span) = facts.keep(import.name.as_bytes()) {
-                facts.imports.push((span, crc, import.weak));
-            }
+            let import = facts.symbolic(Hashed::new(import.name.as_bytes()), crc, import.weak);
+            facts.imports.extend(import);
         }
         let fields = [
             ("alias", Field::Alias),
@@ -94,16 +114,18 @@ impl ModuleFacts {
     }
 
     /// The exported symbols with their checksums.
-    pub(crate) fn exports(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.exports.iter().map(|(span, crc)| (self.bytes(*span), *crc))
+    pub(crate) fn exports(&self) -> impl Iterator<Item = (Hashed<'_>, u64)> {
+        self.exports
+            .iter()
+            .map(|export| (self.hashed(export), export.crc))
     }
 
     /// The symbols it needs, in the order of the symbol table, then what only `__versions` names.
     pub(crate) fn imports(&self) -> impl Iterator<Item = Needed<'_>> {
-        let needed = |(span, crc, weak): &(Span, u64, bool)| Needed {
-            name: self.bytes(*span),
-            crc: *crc,
-            weak: *weak,
+        let needed = |import: &Symbolic| Needed {
+            symbol: self.hashed(import),
+            crc: import.crc,
+            weak: import.weak,
         };
         self.imports.iter().map(needed)
     }
@@ -118,6 +140,19 @@ impl ModuleFacts {
 
     fn bytes(&self, (start, end): Span) -> &[u8] {
         self.text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    fn hashed(&self, symbol: &Symbolic) -> Hashed<'_> {
+        Hashed::known(self.bytes(symbol.name), symbol.hash)
+    }
+
+    fn symbolic(&mut self, symbol: Hashed<'_>, crc: u64, weak: bool) -> Option<Symbolic> {
+        Some(Symbolic {
+            name: self.keep(symbol.name)?,
+            hash: symbol.hash(),
+            weak,
+            crc,
+        })
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Option<Span> {
@@ -141,8 +176,8 @@ impl ModuleFacts {
                 section => checksum_in(elf, section, symbol.value).unwrap_or(u64::MAX),
             };
             let name = string_at(strings, symbol.name)?;
-            let span = self.keep(name.get(6..)?)?;
-            self.exports.push((span, crc));
+            let export = self.symbolic(Hashed::new(name.get(6..)?), crc, false)?;
+            self.exports.push(export);
         }
         (!self.exports.is_empty()).then_some(())
     }
@@ -155,8 +190,8 @@ impl ModuleFacts {
             return None;
         }
         for name in text.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-            let span = self.keep(name)?;
-            self.exports.push((span, 0));
+            let export = self.symbolic(Hashed::new(name), 0, false)?;
+            self.exports.push(export);
         }
         Some(())
     }
@@ -169,22 +204,20 @@ impl ModuleFacts {
             &[]
         };
         let word = elf.layout().word();
-        let versions: Vec<(&[u8], u64)> = table
-            .chunks_exact(64)
-            .map(|entry| {
-                let (crc, name) = entry.split_at(word);
-                (
-                    until_nul(name).unwrap_or(name),
-                    elf.layout().address(crc, 0).unwrap_or_default(),
-                )
-            })
-            .collect();
-        let mut places: HashMap<&[u8], usize> = HashMap::with_capacity(versions.len());
+        let versions = table.chunks_exact(64).map(|entry| {
+            let (crc, name) = entry.split_at(word);
+            let name = Hashed::new(until_nul(name).unwrap_or(name));
+            (name, elf.layout().address(crc, 0).unwrap_or_default())
+        });
+        let versions: Vec<(Hashed<'_>, u64)> = versions.collect();
+        let mut places: ByName<'_, usize> =
+            ByName::with_capacity_and_hasher(versions.len(), Default::default());
         for (place, (name, _)) in versions.iter().enumerate() {
-            places.entry(name).or_insert(place);
+            places.entry(*name).or_insert(place);
         }
         let mut used = vec![false; versions.len()];
         let (symbols, strings) = elf.symbols().ok()?;
+        self.imports.reserve(versions.len());
         for symbol in symbols.filter(|symbol| symbol.section == Symbol::UNDEFINED) {
             if elf.machine().has_register_symbols() && symbol.kind() == 13 {
                 continue;
@@ -193,19 +226,20 @@ impl ModuleFacts {
             if name.is_empty() {
                 continue;
             }
-            let place = places.get(name).copied();
+            let name = Hashed::new(name);
+            let place = places.get(&name).copied();
             if let Some(used) = place.and_then(|place| used.get_mut(place)) {
                 *used = true;
             }
             let crc = place
                 .and_then(|place| versions.get(place))
                 .map_or(0, |(_, crc)| *crc);
-            let span = self.keep(name)?;
-            self.imports.push((span, crc, symbol.is_weak()));
+            let import = self.symbolic(name, crc, symbol.is_weak())?;
+            self.imports.push(import);
         }
         for ((name, crc), _) in versions.iter().zip(used).filter(|(_, used)| !used) {
-            let span = self.keep(name)?;
-            self.imports.push((span, *crc, false));
+            let import = self.symbolic(*name, *crc, false)?;
+            self.imports.push(import);
         }
         Some(())
     }

@@ -4,15 +4,24 @@ use crate::depmod::Finding;
 use crate::depmod::facts::Field;
 use crate::depmod::index::Indexed;
 
-/// The line of a module in `modules.dep`.
-pub(crate) fn dependency_line(module: &Indexed, modules: &[Indexed]) -> Vec<u8> {
-    let mut line = module.path.clone().into_bytes();
-    line.push(b':');
+/// The line of a module in `modules.dep`, without its end.
+pub(crate) fn dependency_line(out: &mut Vec<u8>, module: &Indexed, modules: &[Indexed]) {
+    out.extend_from_slice(module.path.as_bytes());
+    out.push(b':');
     for needed in module.needs.iter().filter_map(|needed| modules.get(*needed)) {
-        line.push(b' ');
-        line.extend_from_slice(needed.path.as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(needed.path.as_bytes());
     }
-    line
+}
+
+/// `modules.dep`.
+pub(crate) fn dependencies(modules: &[Indexed]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for module in modules {
+        dependency_line(&mut out, module, modules);
+        out.push(b'\n');
+    }
+    out
 }
 
 /// `modules.alias`.

@@ -1,9 +1,8 @@
 //! Puts the index together.
 
-use std::collections::HashMap;
-
 use crate::depmod::Config;
 use crate::depmod::DepmodError;
+use crate::depmod::FileKind;
 use crate::depmod::Finding;
 use crate::depmod::ModuleFacts;
 use crate::depmod::ModuleTree;
@@ -12,6 +11,8 @@ use crate::depmod::builtin;
 use crate::depmod::facts::Field;
 use crate::depmod::files;
 use crate::depmod::graph;
+use crate::depmod::hashed::ByName;
+use crate::depmod::hashed::Hashed;
 use crate::depmod::order;
 use crate::depmod::select;
 use crate::depmod::trie::Trie;
@@ -61,11 +62,11 @@ impl Index {
     /// When modules need each other in a circle, or there are more than 65,534.
     pub fn build(tree: &dyn ModuleTree, config: &Config, options: &Options) -> Result<Self, DepmodError> {
         let files = tree.files(config);
-        let mut chosen = select::choose(&files, config, options);
+        let chosen = select::choose(&files, config, options);
         if chosen.len() >= usize::from(u16::MAX) {
             return Err(DepmodError::TooManyModules { count: chosen.len() });
         }
-        select::sort(&mut chosen, tree.text("modules.order").as_deref());
+        let chosen = select::sort(chosen, tree.text("modules.order").as_deref());
         let paths: Vec<&str> = chosen.iter().map(|module| module.path.as_str()).collect();
         let mut findings = Vec::new();
         let mut facts: Vec<ModuleFacts> = Vec::with_capacity(paths.len());
@@ -80,17 +81,25 @@ impl Index {
         }
         facts.resize(paths.len(), ModuleFacts::default());
         let table = symbol_table(&facts, options);
+        let mut seen = vec![usize::MAX; facts.len()];
         let dependencies: Vec<Vec<usize>> = facts
             .iter()
             .zip(&paths)
-            .map(|(own, path)| needs(own, path, &table, options, &mut findings))
+            .enumerate()
+            .map(|(number, (own, path))| {
+                // Marked with the module that it was last seen for.
+                let is_new = |owner: &usize| {
+                    let mark = seen.get_mut(*owner).filter(|mark| **mark != number);
+                    mark.map(|mark| *mark = number).is_some()
+                };
+                needs(own, path, &table, options, is_new, &mut findings)
+            })
             .collect();
-        let mut symbols: Vec<(usize, &[u8])> = table
+        let symbols: Vec<(usize, &[u8])> = table
             .iter()
-            .filter_map(|(name, offered)| Some((offered.owner?, *name)))
+            .filter_map(|(symbol, offered)| Some((offered.owner?, symbol.name)))
             .collect();
-        order::sort(&mut symbols, order::SYMBOLS, |(_, name)| name);
-        let symbols = symbols
+        let symbols = order::sort(symbols, order::SYMBOLS, |(_, name)| name)
             .into_iter()
             .map(|(owner, name)| (owner, name.to_vec()))
             .collect();
@@ -106,7 +115,7 @@ impl Index {
                 .map(|cycle| cycle.iter().map(name).collect())
                 .collect(),
         })?;
-        let mut seen = vec![usize::MAX; chosen.len()];
+        seen.fill(usize::MAX);
         let modules = chosen
             .into_iter()
             .zip(facts)
@@ -155,7 +164,15 @@ impl Index {
         &self.findings
     }
 
-    /// All files, in the order in which `depmod` writes them, and what is wrong with single entries of them.
+    /// The files that this index has, in the order in which `depmod` writes them.
+    pub fn kinds(&self) -> Vec<FileKind> {
+        let all = FileKind::ALL.into_iter();
+        let weak = self.options.weak_dependencies;
+        all.filter(|kind| *kind != FileKind::WeakDependencies || weak)
+            .collect()
+    }
+
+    /// All files, and what is wrong with single entries of them.
     ///
     /// # Errors
     ///
@@ -163,75 +180,75 @@ impl Index {
     pub fn files(&self) -> Result<(Vec<IndexFile>, Vec<Finding>), DepmodError> {
         let mut found = Vec::new();
         let mut files = Vec::new();
-        let text = |name, bytes| IndexFile { name, bytes };
-        files.push(text("modules.dep", self.dependencies()));
-        files.push(self.binary(
-            "modules.dep.bin",
-            "deps",
-            Some(self.dependency_keys()),
-            &mut found,
-        )?);
-        files.push(text("modules.alias", files::aliases(&self.modules)));
-        let keys = self.alias_keys(&mut found);
-        files.push(self.binary("modules.alias.bin", "alias", Some(keys), &mut found)?);
-        files.push(text("modules.softdep", files::soft_dependencies(&self.modules)));
-        if self.options.weak_dependencies {
-            files.push(text("modules.weakdep", files::weak_dependencies(&self.modules)));
+        for kind in self.kinds() {
+            let (file, findings) = self.file(kind)?;
+            files.push(file);
+            found.extend(findings);
         }
-        files.push(text("modules.symbols", files::symbols(self.owned_symbols())));
-        files.push(self.binary(
-            "modules.symbols.bin",
-            "syms",
-            Some(self.symbol_keys()),
-            &mut found,
-        )?);
-        let keys = self
-            .builtin
-            .as_deref()
-            .map(|text| builtin::names(text, &mut found));
-        files.push(self.binary("modules.builtin.bin", "", keys, &mut found)?);
-        let keys = self
-            .builtin_modinfo
-            .as_deref()
-            .map(|text| builtin::aliases(text, &mut found));
-        files.push(self.binary("modules.builtin.alias.bin", "", keys, &mut found)?);
-        files.push(text(
-            "modules.devname",
-            files::device_names(&self.modules, &mut found),
-        ));
         Ok((files, found))
     }
 
-    /// What `depmod -n` prints: the text files one after the other.
-    pub fn shown(&self) -> Vec<u8> {
-        let mut out = self.dependencies();
-        out.extend(files::aliases(&self.modules));
-        out.extend(files::soft_dependencies(&self.modules));
-        if self.options.weak_dependencies {
-            out.extend(files::weak_dependencies(&self.modules));
-        }
-        out.extend(files::symbols(self.owned_symbols()));
-        out.extend(files::device_names(&self.modules, &mut Vec::new()));
-        out
+    /// One file, and what is wrong with single entries of it. Files do not need each other: they can be made in
+    /// parallel.
+    ///
+    /// # Errors
+    ///
+    /// When a binary index would be larger than its format allows.
+    pub fn file(&self, kind: FileKind) -> Result<(IndexFile, Vec<Finding>), DepmodError> {
+        let mut found = Vec::new();
+        let (modules, findings) = (&self.modules, &mut found);
+        let bytes = match kind {
+            FileKind::Dependencies => files::dependencies(modules),
+            FileKind::DependenciesBinary => {
+                self.binary(kind, "deps", Some(self.dependency_keys()), findings)?
+            }
+            FileKind::Aliases => files::aliases(modules),
+            FileKind::AliasesBinary => {
+                let keys = self.alias_keys(findings);
+                self.binary(kind, "alias", Some(keys), findings)?
+            }
+            FileKind::SoftDependencies => files::soft_dependencies(modules),
+            FileKind::WeakDependencies => files::weak_dependencies(modules),
+            FileKind::Symbols => files::symbols(self.owned_symbols()),
+            FileKind::SymbolsBinary => self.binary(kind, "syms", Some(self.symbol_keys()), findings)?,
+            FileKind::BuiltinBinary => {
+                let text = self.builtin.as_deref();
+                let keys = text.map(|text| builtin::names(text, findings));
+                self.binary(kind, "", keys, findings)?
+            }
+            FileKind::BuiltinAliasesBinary => {
+                let text = self.builtin_modinfo.as_deref();
+                let keys = text.map(|text| builtin::aliases(text, findings));
+                self.binary(kind, "", keys, findings)?
+            }
+            FileKind::DeviceNames => files::device_names(modules, findings),
+        };
+        let name = kind.name();
+        Ok((IndexFile { name, bytes }, found))
     }
 
-    fn dependencies(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for module in &self.modules {
-            out.extend(files::dependency_line(module, &self.modules));
-            out.push(b'\n');
+    /// What `depmod -n` prints: the text files one after the other; and what is wrong with single entries of them.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: those of [`file`](Self::file) are of binary files.
+    pub fn shown(&self) -> Result<(Vec<u8>, Vec<Finding>), DepmodError> {
+        let (mut out, mut found) = (Vec::new(), Vec::new());
+        for kind in self.kinds().into_iter().filter(|kind| !kind.is_binary()) {
+            let (file, findings) = self.file(kind)?;
+            out.extend(file.bytes);
+            found.extend(findings);
         }
-        out
+        Ok((out, found))
     }
 
     fn dependency_keys(&self) -> Trie {
         let mut trie = Trie::default();
+        let mut line = Vec::new();
         for (number, module) in self.modules.iter().enumerate() {
-            trie.insert(
-                module.name.as_bytes(),
-                &files::dependency_line(module, &self.modules),
-                number as u32,
-            );
+            line.clear();
+            files::dependency_line(&mut line, module, &self.modules);
+            trie.insert(module.name.as_bytes(), &line, number as u32);
         }
         trie
     }
@@ -251,9 +268,11 @@ impl Index {
 
     fn symbol_keys(&self) -> Trie {
         let mut trie = Trie::default();
+        let mut key = b"symbol:".to_vec();
         for (owner, name) in &self.symbols {
             if let Some(module) = self.modules.get(*owner) {
-                let key = [b"symbol:", name.as_slice()].concat();
+                key.truncate(b"symbol:".len());
+                key.extend_from_slice(name);
                 trie.insert(&key, module.name.as_bytes(), *owner as u32);
             }
         }
@@ -263,16 +282,13 @@ impl Index {
     /// A binary index; an empty file where its source is not there.
     fn binary(
         &self,
-        name: &'static str,
+        kind: FileKind,
         what: &'static str,
         trie: Option<Trie>,
         findings: &mut Vec<Finding>,
-    ) -> Result<IndexFile, DepmodError> {
+    ) -> Result<Vec<u8>, DepmodError> {
         let Some(trie) = trie else {
-            return Ok(IndexFile {
-                name,
-                bytes: Vec::new(),
-            });
+            return Ok(Vec::new());
         };
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         findings.extend(
@@ -294,10 +310,7 @@ impl Index {
                     }),
             );
         }
-        Ok(IndexFile {
-            name,
-            bytes: trie.write(name)?,
-        })
+        trie.write(kind.name())
     }
 
     fn owned_symbols(&self) -> impl Iterator<Item = (&[u8], &Indexed)> {
@@ -308,11 +321,11 @@ impl Index {
 }
 
 /// All symbols by name; of several modules that export one, the last counts, and any counts more than the kernel.
-fn symbol_table<'a>(facts: &'a [ModuleFacts], options: &'a Options) -> HashMap<&'a [u8], Offered> {
-    let mut table: HashMap<&[u8], Offered> = HashMap::new();
+fn symbol_table<'a>(facts: &'a [ModuleFacts], options: &'a Options) -> ByName<'a, Offered> {
+    let mut table: ByName<'_, Offered> = ByName::default();
     for (name, crc) in options.kernel.iter().flat_map(|kernel| &kernel.entries) {
         table.insert(
-            name,
+            Hashed::new(name),
             Offered {
                 owner: None,
                 crc: *crc,
@@ -320,11 +333,11 @@ fn symbol_table<'a>(facts: &'a [ModuleFacts], options: &'a Options) -> HashMap<&
         );
     }
     for (number, module) in facts.iter().enumerate() {
-        for (name, crc) in module.exports() {
-            let name = options.without_prefix(name);
-            if !name.is_empty() {
+        for (symbol, crc) in module.exports() {
+            let symbol = options.without_prefix(symbol);
+            if !symbol.name.is_empty() {
                 table.insert(
-                    name,
+                    symbol,
                     Offered {
                         owner: Some(number),
                         crc,
@@ -340,18 +353,19 @@ fn symbol_table<'a>(facts: &'a [ModuleFacts], options: &'a Options) -> HashMap<&
 fn needs(
     own: &ModuleFacts,
     path: &str,
-    table: &HashMap<&[u8], Offered>,
+    table: &ByName<'_, Offered>,
     options: &Options,
+    mut is_new: impl FnMut(&usize) -> bool,
     findings: &mut Vec<Finding>,
 ) -> Vec<usize> {
     let mut found: Vec<usize> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
     let kernel = options.kernel.as_ref();
     for needed in own.imports() {
-        let symbol = || String::from_utf8_lossy(needed.name).into_owned();
+        let symbol = || String::from_utf8_lossy(needed.symbol.name).into_owned();
         // On 64-bit PowerPC, `.name` is the code of `name`.
-        let name = needed.name.strip_prefix(b".").unwrap_or(needed.name);
-        let Some(offered) = table.get(options.without_prefix(name)) else {
+        let bare = needed.symbol.name.strip_prefix(b".");
+        let bare = bare.map_or(needed.symbol, Hashed::new);
+        let Some(offered) = table.get(&options.without_prefix(bare)) else {
             if kernel.is_some() && !needed.weak {
                 findings.push(Finding::UnknownSymbol {
                     path: path.to_owned(),
@@ -368,7 +382,7 @@ fn needs(
                 kernel: offered.crc,
             });
         }
-        found.extend(offered.owner.filter(|owner| seen.insert(*owner)));
+        found.extend(offered.owner.filter(&mut is_new));
     }
     found
 }

@@ -7,11 +7,14 @@ pub(crate) const MODULES: u32 = 512;
 pub(crate) const SYMBOLS: u32 = 2048;
 
 /// Sorts by bucket, and by name inside of a bucket.
-pub(crate) fn sort<T>(entries: &mut [T], buckets: u32, name: impl Fn(&T) -> &[u8]) {
-    entries.sort_by_cached_key(|entry| {
-        let name = name(entry);
-        (superfast(name) & (buckets - 1), name.to_vec())
+pub(crate) fn sort<T>(entries: Vec<T>, buckets: u32, name: impl Fn(&T) -> &[u8]) -> Vec<T> {
+    let hashed = entries.into_iter().map(|entry| {
+        let bucket = superfast(name(&entry)) & (buckets - 1);
+        (bucket, entry)
     });
+    let mut hashed: Vec<(u32, T)> = hashed.collect();
+    hashed.sort_by(|(a, first), (b, second)| a.cmp(b).then_with(|| name(first).cmp(name(second))));
+    hashed.into_iter().map(|(_, entry)| entry).collect()
 }
 
 /// Paul Hsieh's SuperFastHash with signed characters, as kmod has it on little-endian machines with signed `char`.

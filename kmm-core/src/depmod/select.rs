@@ -50,10 +50,10 @@ pub(crate) fn choose(files: &[String], config: &Config, options: &Options) -> Ve
 
 /// Puts modules in the order of `modules.order`; those that it does not list come last, in the order of kmod's hash
 /// table, as all do without it.
-pub(crate) fn sort(chosen: &mut [Chosen], listed: Option<&[u8]>) {
-    order::sort(chosen, order::MODULES, |module| module.name.as_bytes());
+pub(crate) fn sort(chosen: Vec<Chosen>, listed: Option<&[u8]>) -> Vec<Chosen> {
+    let mut chosen = order::sort(chosen, order::MODULES, |module| module.name.as_bytes());
     let Some(lines) = listed.and_then(lines) else {
-        return;
+        return chosen;
     };
     let places: HashMap<&[u8], usize> = lines
         .into_iter()
@@ -69,6 +69,7 @@ pub(crate) fn sort(chosen: &mut [Chosen], listed: Option<&[u8]>) {
         places.get(module.path.as_bytes().get(..end)?).copied()
     };
     chosen.sort_by_cached_key(|module| place(module).unwrap_or(usize::MAX));
+    chosen
 }
 
 /// The name of a module by that of its file: up to the first dot, with `_` for `-`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::depmod::Config;
 use crate::depmod::KernelSymbols;
 use crate::depmod::ModuleFacts;
+use crate::depmod::hashed::Hashed;
 use crate::kmod::KmodError;
 
 /// A folder of modules.
@@ -42,10 +43,10 @@ pub struct Options {
 }
 
 impl Options {
-    pub(crate) fn without_prefix<'a>(&self, name: &'a [u8]) -> &'a [u8] {
-        match (self.symbol_prefix, name) {
-            (Some(prefix), [first, rest @ ..]) if *first == prefix => rest,
-            _ => name,
+    pub(crate) fn without_prefix<'a>(&self, symbol: Hashed<'a>) -> Hashed<'a> {
+        match (self.symbol_prefix, symbol.name) {
+            (Some(prefix), [first, rest @ ..]) if *first == prefix => Hashed::new(rest),
+            _ => symbol,
         }
     }
 }

@@ -19,16 +19,20 @@ const LARGEST: usize = OFFSET as usize;
 /// Keys with values, from which the index is made.
 #[derive(Debug, Default)]
 pub(crate) struct Trie {
+    /// Keys and values, one after the other.
+    text: Vec<u8>,
     entries: Vec<Entry>,
     refused: Vec<Vec<u8>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
-    key: Vec<u8>,
+    /// Where the key starts, where the value does, and where that ends.
+    key: usize,
+    value: usize,
+    end: usize,
     priority: u32,
     sequence: u32,
-    value: Vec<u8>,
 }
 
 /// A node whose children are being written.
@@ -48,13 +52,24 @@ impl Trie {
             self.refused.push(key.to_vec());
             return;
         }
-        let sequence = self.entries.len() as u32;
+        let start = self.text.len();
+        self.text.extend_from_slice(key);
+        self.text.extend_from_slice(value);
         self.entries.push(Entry {
-            key: key.to_vec(),
+            key: start,
+            value: start + key.len(),
+            end: self.text.len(),
             priority,
-            sequence,
-            value: value.to_vec(),
+            sequence: self.entries.len() as u32,
         });
+    }
+
+    fn key(&self, entry: &Entry) -> &[u8] {
+        self.text.get(entry.key..entry.value).unwrap_or_default()
+    }
+
+    fn value(&self, entry: &Entry) -> &[u8] {
+        self.text.get(entry.value..entry.end).unwrap_or_default()
     }
 
     /// The keys that were left out.
@@ -68,20 +83,23 @@ impl Trie {
         let repeated = self
             .entries
             .iter()
-            .filter(|entry| !seen.insert((&entry.key, &entry.value)));
+            .map(|entry| (self.key(entry), self.value(entry)))
+            .filter(|pair| !seen.insert(*pair));
         repeated
-            .map(|entry| (entry.key.clone(), entry.value.clone()))
+            .map(|(key, value)| (key.to_vec(), value.to_vec()))
             .collect()
     }
 
     /// The bytes of the index.
     pub(crate) fn write(mut self, file: &'static str) -> Result<Vec<u8>, DepmodError> {
         // Of equal keys and priorities, the one that came last goes first.
-        self.entries.sort_by(|a, b| {
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.sort_unstable_by(|a, b| {
             let values = || a.priority.cmp(&b.priority).then(b.sequence.cmp(&a.sequence));
-            a.key.cmp(&b.key).then_with(values)
+            self.key(a).cmp(self.key(b)).then_with(values)
         });
-        let mut out = Vec::new();
+        self.entries = entries;
+        let mut out = Vec::with_capacity(2 * self.text.len() + 12);
         for word in [MAGIC, VERSION, 0] {
             out.extend(word.to_be_bytes());
         }
@@ -100,9 +118,9 @@ impl Trie {
             let top = stack.last_mut()?;
             if let Some(first) = self.entries.get(top.rest.start).filter(|_| !top.rest.is_empty()) {
                 let at = top.prefix.end;
-                let byte = *first.key.get(at)?;
+                let byte = *self.key(first).get(at)?;
                 let group = self.entries.get(top.rest.clone())?;
-                let length = group.partition_point(|entry| entry.key.get(at) == Some(&byte));
+                let length = group.partition_point(|entry| self.key(entry).get(at) == Some(&byte));
                 let range = top.rest.start..top.rest.start + length;
                 top.rest.start = range.end;
                 let child = self.open(byte, range, at + 1, true)?;
@@ -123,13 +141,13 @@ impl Trie {
         let entries = self.entries.get(range.clone())?;
         let common = match (entries.first(), entries.last()) {
             (Some(first), Some(last)) if compress => {
-                let pairs = first.key.iter().zip(&last.key).skip(from);
+                let pairs = self.key(first).iter().zip(self.key(last)).skip(from);
                 pairs.take_while(|(a, b)| a == b).count()
             }
             _ => 0,
         };
         let end = from + common;
-        let values = entries.partition_point(|entry| entry.key.len() == end);
+        let values = entries.partition_point(|entry| self.key(entry).len() == end);
         Some(Open {
             byte,
             prefix: from..end,
@@ -143,7 +161,8 @@ impl Trie {
     fn write_node(&self, node: &Open, out: &mut Vec<u8>) -> Option<u32> {
         let mut offset = u32::try_from(out.len()).ok()?;
         if !node.prefix.is_empty() {
-            out.extend_from_slice(self.entries.get(node.key)?.key.get(node.prefix.clone())?);
+            let first = self.entries.get(node.key)?;
+            out.extend_from_slice(self.key(first).get(node.prefix.clone())?);
             out.push(0);
             offset |= PREFIX;
         }
@@ -162,7 +181,7 @@ impl Trie {
             out.extend(u32::try_from(node.values.len()).ok()?.to_be_bytes());
             for entry in self.entries.get(node.values.clone())? {
                 out.extend(entry.priority.to_be_bytes());
-                out.extend_from_slice(&entry.value);
+                out.extend_from_slice(self.value(entry));
                 out.push(0);
             }
             offset |= VALUES;

@@ -4,16 +4,17 @@
 //! take sections by name where ELF has links, so that is what has to be read to decide as they do.
 
 use std::fmt;
+use std::ops::Range;
 
+use crate::kmod::ByteSource;
 use crate::kmod::KmodError;
 use crate::kmod::machine::Machine;
 
 const NOBITS: u32 = 8;
 
 /// A checked view of the section headers; contents are looked at when asked for.
-#[derive(Debug)]
 pub(crate) struct ElfFile<'a> {
-    bytes: &'a [u8],
+    source: &'a dyn ByteSource,
     layout: Layout,
     machine: Machine,
     kind: u16,
@@ -111,7 +112,8 @@ impl Symbol {
 
 impl<'a> ElfFile<'a> {
     /// Reads the headers: every table must lie inside of the file, every other section is looked at when it is used.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, KmodError> {
+    pub(crate) fn parse(source: &'a dyn ByteSource) -> Result<Self, KmodError> {
+        let bytes = source.bytes(0..source.size().min(64)).unwrap_or_default();
         if !bytes.starts_with(b"\x7fELF") {
             let start: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
             return Err(KmodError::Foreign {
@@ -154,11 +156,11 @@ impl<'a> ElfFile<'a> {
                 0,
                 format!(
                     "the file has {} bytes, the header alone has {length}",
-                    bytes.len()
+                    source.size()
                 ),
             )
         };
-        if bytes.len() <= length {
+        if source.size() <= length {
             return Err(short());
         }
         let half = |at| layout.half(bytes, at).ok_or_else(short);
@@ -172,7 +174,7 @@ impl<'a> ElfFile<'a> {
                 format!("section headers of `{entry_size}` bytes, they have {entry}"),
             ));
         }
-        let sections = read_sections(bytes, layout, table, entry, count)?;
+        let sections = read_sections(source, layout, table, entry, count)?;
         let names = match sections.get(usize::from(names_index)) {
             Some(section) if names_index != 0 => *section,
             _ => {
@@ -182,7 +184,7 @@ impl<'a> ElfFile<'a> {
         };
         let place = format!("section {names_index} (section names)");
         let names =
-            contents(bytes, &names).map_err(|reason| KmodError::damaged(&*place, names.offset, reason))?;
+            contents(source, &names).map_err(|reason| KmodError::damaged(&*place, names.offset, reason))?;
         if names.last() != Some(&0) {
             let end = sections
                 .get(usize::from(names_index))
@@ -190,7 +192,7 @@ impl<'a> ElfFile<'a> {
             return Err(KmodError::damaged(place, end, "the last string has no end"));
         }
         Ok(Self {
-            bytes,
+            source,
             layout,
             machine,
             kind,
@@ -226,7 +228,7 @@ impl<'a> ElfFile<'a> {
     }
 
     pub(crate) fn contents_of(&self, section: &Section) -> Result<&'a [u8], String> {
-        contents(self.bytes, section)
+        contents(self.source, section)
     }
 
     /// The first section of a name whose contents lie inside of the file, as kmod takes it.
@@ -266,7 +268,7 @@ impl<'a> ElfFile<'a> {
                 );
                 return Err(KmodError::damaged(self.place(index), section.offset, reason));
             }
-            self.contents_of(section)
+            range_of(self.source, section)
                 .map_err(|reason| KmodError::damaged(self.place(index), section.offset, reason))?;
             if section.kind != NOBITS && section.size > 0 {
                 extents.push((section.offset, section.offset + section.size, index));
@@ -392,7 +394,7 @@ pub(crate) fn until_nul(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 fn read_sections(
-    bytes: &[u8],
+    source: &dyn ByteSource,
     layout: Layout,
     table: u64,
     entry: usize,
@@ -403,10 +405,10 @@ fn read_sections(
     let range = usize::try_from(table)
         .ok()
         .and_then(|start| Some(start..start.checked_add(length)?));
-    let Some(headers) = range.and_then(|range| bytes.get(range)) else {
+    let Some(headers) = range.and_then(|range| source.bytes(range)) else {
         let reason = format!(
             "{count} headers of {entry} bytes go past the end of the file ({} bytes)",
-            bytes.len()
+            source.size()
         );
         return Err(KmodError::damaged(place, table, reason));
     };
@@ -423,19 +425,30 @@ fn read_sections(
     sections.ok_or_else(|| KmodError::damaged(place, table, "a header is cut off"))
 }
 
-fn contents<'a>(bytes: &'a [u8], section: &Section) -> Result<&'a [u8], String> {
-    if section.kind == NOBITS {
+fn contents<'a>(source: &'a dyn ByteSource, section: &Section) -> Result<&'a [u8], String> {
+    let range = range_of(source, section)?;
+    if range.is_empty() {
         return Ok(&[]);
+    }
+    source
+        .bytes(range)
+        .ok_or_else(|| format!("its {} bytes cannot be read", section.size))
+}
+
+/// Where the contents of a section lie; nowhere if it has none in the file.
+fn range_of(source: &dyn ByteSource, section: &Section) -> Result<Range<usize>, String> {
+    if section.kind == NOBITS {
+        return Ok(0..0);
     }
     let range = || {
         let start = usize::try_from(section.offset).ok()?;
         Some(start..start.checked_add(usize::try_from(section.size).ok()?)?)
     };
-    range().and_then(|range| bytes.get(range)).ok_or_else(|| {
+    range().filter(|range| range.end <= source.size()).ok_or_else(|| {
         format!(
             "{} bytes go past the end of the file ({} bytes)",
             section.size,
-            bytes.len()
+            source.size()
         )
     })
 }

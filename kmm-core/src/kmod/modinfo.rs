@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::kmod::ByteSource;
 use crate::kmod::KmodError;
 use crate::kmod::compression::Decompress;
 use crate::kmod::compression::unpack;
@@ -67,16 +68,24 @@ impl ModuleInfo {
     ///
     /// When the file cannot be unpacked, is no ELF file, its section headers are damaged, or there is no `.modinfo`.
     pub fn read(bytes: &[u8], decompress: &dyn Decompress) -> Result<Self, KmodError> {
-        let bytes = unpack(bytes, decompress)?;
-        Self::of(&ElfFile::parse(&bytes)?, &bytes)
+        Self::read_from(&unpack(bytes, decompress)?)
     }
 
-    pub(crate) fn of(elf: &ElfFile<'_>, bytes: &[u8]) -> Result<Self, KmodError> {
+    /// The same of a plain file, of which only the parts are looked at that have to be.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read).
+    pub fn read_from(source: &dyn ByteSource) -> Result<Self, KmodError> {
+        Self::of(&ElfFile::parse(source)?, source)
+    }
+
+    pub(crate) fn of(elf: &ElfFile<'_>, source: &dyn ByteSource) -> Result<Self, KmodError> {
         let (_, text) = elf
             .section(".modinfo")
             .ok_or(KmodError::Missing { section: ".modinfo" })?;
         // A signature that makes no sense is no reason to say nothing; `KernelObject` reports it.
-        let signature = Signature::of(bytes).ok().flatten();
+        let signature = Signature::at_end_of(source).ok().flatten();
         let text = text.to_vec();
         let pairs = pairs(&text);
         Ok(Self {

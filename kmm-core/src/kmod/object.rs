@@ -82,7 +82,7 @@ impl KernelObject {
             versions: table.versions,
             module_layout: table.hidden.iter().find(layout_symbol).map(|(_, crc)| *crc),
             module_struct_size: own.size,
-            signature: Signature::of(&bytes)?,
+            signature: Signature::at_end_of(&bytes)?,
             info,
         })
     }

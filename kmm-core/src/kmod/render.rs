@@ -75,8 +75,10 @@ impl Rendering {
                     if self.nul {
                         self.line(&mut out, &[key, b"=", value]);
                     } else {
-                        let padding = vec![b' '; key.len().abs_diff(15)];
-                        self.line(&mut out, &[key, b":", &padding, value]);
+                        out.extend_from_slice(key);
+                        out.push(b':');
+                        out.resize(out.len() + key.len().abs_diff(15), b' ');
+                        self.line(&mut out, &[value]);
                     }
                 }
                 for parameter in info.raw_parameters().iter().rev() {

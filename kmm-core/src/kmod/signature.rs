@@ -7,6 +7,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::kmod::ByteSource;
 use crate::kmod::KmodError;
 use crate::kmod::der;
 use crate::kmod::der::Der;
@@ -80,17 +81,23 @@ impl Signature {
     ///
     /// When the magic is there, but what is before it is no signature.
     pub fn of(bytes: &[u8]) -> Result<Option<Self>, KmodError> {
-        let Some(rest) = bytes.strip_suffix(MAGIC) else {
+        Self::at_end_of(&bytes)
+    }
+
+    /// The same of a file of which only the end is looked at.
+    pub(crate) fn at_end_of(source: &dyn ByteSource) -> Result<Option<Self>, KmodError> {
+        let before = source.size().checked_sub(MAGIC.len());
+        let Some(rest) = before.filter(|at| source.bytes(*at..source.size()) == Some(MAGIC)) else {
             return Ok(None);
         };
         let damaged = |at: usize, reason: String| KmodError::damaged("signature trailer", at as u64, reason);
-        let at = rest.len().saturating_sub(TRAILER);
-        let Some((front, &[algorithm, hash, id_type, signer, key_id, _, _, _, a, b, c, d])) =
-            rest.split_last_chunk::<TRAILER>()
-        else {
+        let trailer = rest
+            .checked_sub(TRAILER)
+            .and_then(|at| Some((at, source.bytes(at..rest)?)));
+        let Some((at, &[algorithm, hash, id_type, signer, key_id, _, _, _, a, b, c, d])) = trailer else {
             return Err(damaged(
                 0,
-                format!("{} bytes before the magic, the trailer alone has 12", rest.len()),
+                format!("{rest} bytes before the magic, the trailer alone has {TRAILER}"),
             ));
         };
         let id_type = match id_type {
@@ -118,8 +125,7 @@ impl Signature {
         };
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         let named = usize::from(signer) + usize::from(key_id);
-        let start = front
-            .len()
+        let start = at
             .checked_sub(length)
             .and_then(|start| Some((start, start.checked_sub(named)?)));
         let Some((block, signed)) = start.filter(|_| length > 0) else {
@@ -127,22 +133,17 @@ impl Signature {
                 format!("signature of {length} bytes with {named} bytes of names, there are {at} before it");
             return Err(damaged(at + 8, reason));
         };
-        let ranges = (0..signed, block..front.len());
-        let content = front.get(block..).unwrap_or_default();
+        let ranges = (0..signed, block..at);
+        let content = source.bytes(block..at).unwrap_or_default();
         if id_type == IdType::Pkcs7 {
             let message = |reason| KmodError::damaged("signature (PKCS#7)", block as u64, reason);
             return pkcs7(content, ranges).map(Some).map_err(message);
         }
+        let part = |range| source.bytes(range).unwrap_or_default().to_vec();
         Ok(Some(Self {
             id_type,
-            signer: front
-                .get(signed..signed + usize::from(signer))
-                .unwrap_or_default()
-                .to_vec(),
-            key_id: front
-                .get(signed + usize::from(signer)..block)
-                .unwrap_or_default()
-                .to_vec(),
+            signer: part(signed..signed + usize::from(signer)),
+            key_id: part(signed + usize::from(signer)..block),
             key_id_kind: KeyIdKind::SubjectKeyIdentifier,
             hash: (*hash).to_owned(),
             key_algorithm: if algorithm == 0 { "dsa" } else { "rsa" }.to_owned(),

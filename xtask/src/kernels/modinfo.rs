@@ -32,8 +32,8 @@ const QUESTIONS: [(&[&str], Option<&str>, bool); 10] = [
     (&["-F", "no_such_field"], Some("no_such_field"), false),
 ];
 
-/// Compares `modinfo` with ours on every module of a tree; gives the number of modules and of bytes compared.
-pub(crate) fn compare(files: &[PathBuf]) -> Result<(usize, usize)> {
+/// Compares `modinfo` with ours, library and built `kmm`, on every module of a tree; gives the number of modules and of bytes compared.
+pub(crate) fn compare(files: &[PathBuf], kmm: &Path) -> Result<(usize, usize)> {
     let mut bytes = 0;
     let infos: Result<Vec<_>> = files.iter().map(|file| info(file)).collect();
     let infos = infos?;
@@ -43,7 +43,12 @@ pub(crate) fn compare(files: &[PathBuf]) -> Result<(usize, usize)> {
             nul,
         };
         for (batch, infos) in files.chunks(BATCH).zip(infos.chunks(BATCH)) {
-            let theirs = modinfo(arguments, batch)?;
+            let theirs = modinfo(Command::new("modinfo"), arguments, batch)?;
+            let mut own = Command::new(kmm);
+            own.arg("modinfo");
+            if theirs != modinfo(own, arguments, batch)? {
+                bail!("modinfo {arguments:?}: the built kmm prints something else");
+            }
             let each = batch
                 .iter()
                 .zip(infos)
@@ -51,7 +56,7 @@ pub(crate) fn compare(files: &[PathBuf]) -> Result<(usize, usize)> {
             let ours: Vec<u8> = each.flatten().collect();
             if theirs != ours {
                 for (file, info) in batch.iter().zip(infos) {
-                    let theirs = modinfo(arguments, std::slice::from_ref(file))?;
+                    let theirs = modinfo(Command::new("modinfo"), arguments, std::slice::from_ref(file))?;
                     let ours = rendering.text(&file.to_string_lossy(), info);
                     if theirs != ours {
                         let (theirs, ours) =
@@ -85,11 +90,11 @@ fn info(file: &Path) -> Result<ModuleInfo> {
     ModuleInfo::read(&bytes, &Decompressors).with_context(|| format!("could not read `{}`", file.display()))
 }
 
-fn modinfo(arguments: &[&str], files: &[PathBuf]) -> Result<Vec<u8>> {
-    let out = Command::new("modinfo")
+fn modinfo(mut program: Command, arguments: &[&str], files: &[PathBuf]) -> Result<Vec<u8>> {
+    let out = program
         .args(arguments)
         .args(files)
         .output()
-        .context("could not start `modinfo`")?;
+        .with_context(|| format!("could not start {:?}", program.get_program()))?;
     Ok(out.stdout)
 }

@@ -38,7 +38,7 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 /// Builds the modules for every flavour, then compares them and crosses them with every flavour.
-pub(crate) fn compare(parts: &KernelParts, work: &Path) -> Result<()> {
+pub(crate) fn compare(parts: &KernelParts, kmm: &Path, work: &Path) -> Result<()> {
     let mut built: Vec<(String, Vec<KernelObject>)> = Vec::new();
     for headers in &parts.headers {
         let name = headers
@@ -71,7 +71,7 @@ pub(crate) fn compare(parts: &KernelParts, work: &Path) -> Result<()> {
         depmod::compare(&case)?;
         let lines = depmod::compare_symbols(&case, "-E", &headers.join("Module.symvers"))?.len();
         case.version = version.clone();
-        let (count, bytes) = modinfo::compare(&files)?;
+        let (count, bytes) = modinfo::compare(&files, kmm)?;
         println!(
             "modules of our own for {version}: modinfo of {count} ({bytes} bytes), depmod, {lines} lines of -e"
         );

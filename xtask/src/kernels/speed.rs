@@ -10,7 +10,7 @@ use crate::generate::target_folder;
 use crate::kernels::parts::KernelTree;
 
 /// Runs of each.
-const RUNS: usize = 7;
+const RUNS: usize = 5;
 
 /// Measures `depmod -n`, `depmod -a` and `modinfo` of all modules on one tree; `copy` may be written.
 pub(crate) fn measure(tree: &KernelTree, copy: &Path, files: &[PathBuf]) -> Result<()> {
