@@ -471,6 +471,7 @@ impl Cluster {
                         .driver
                         .attempts(&question.asker, &question.image)
                         .saturating_add(1),
+                    generation: question.generation,
                 };
                 let question = question.clone();
                 self.driver
