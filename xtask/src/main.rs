@@ -35,6 +35,7 @@ usage: cargo xtask COMMAND
   registry               try Debian's docker-registry in every form that the tests use
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
+  bench plan             plan clusters of 1,000 to 100,000 nodes: time, peak memory, growth
   generate [--check]     write the generated documents, or check that they are up to date
 ";
 
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
+        ["bench", "plan"] => bench::plan(),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

@@ -11,6 +11,7 @@ mod match_;
 mod modinfo;
 mod modprobe;
 mod resolve;
+mod simulate;
 mod template;
 mod validate;
 
@@ -26,6 +27,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
         Command::Validate(arguments) => validate::run(&arguments, printer),
         Command::Resolve(arguments) => resolve::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Simulate(arguments) => simulate::run(&arguments, printer),
         Command::Coverage(arguments) => coverage::run(&arguments, printer),
         Command::Images(arguments) => images::run(&arguments, printer),
         Command::Modprobe(arguments) => modprobe::run(&arguments, printer),

@@ -56,6 +56,8 @@ pub struct Machine {
     kernel: String,
     up: bool,
     loaded: BTreeMap<ModuleName, ModuleConfig>,
+    /// Modules that the kernel does not take, with what the worker says then.
+    refused: BTreeMap<ModuleName, String>,
     local: BTreeMap<String, Local>,
 }
 
@@ -68,6 +70,7 @@ impl Machine {
             kernel: kernel.to_owned(),
             up: true,
             loaded: BTreeMap::new(),
+            refused: BTreeMap::new(),
             local: BTreeMap::new(),
         }
     }
@@ -95,6 +98,14 @@ impl Machine {
     /// A module that is there without the operator's doing, for instance from before it came.
     pub fn load(&mut self, module: ModuleName, config: ModuleConfig) {
         self.loaded.insert(module, config);
+    }
+
+    /// Says whether its kernel takes a module; where it does not, what the worker says of it.
+    pub fn refuse(&mut self, module: &ModuleName, reason: Option<&str>) {
+        self.refused.remove(module);
+        if let Some(reason) = reason {
+            self.refused.insert(module.clone(), reason.to_owned());
+        }
     }
 
     /// Turns it off: what ran there has ended, what was loaded has gone.
@@ -204,7 +215,7 @@ impl Machine {
         let module = job.module.clone();
         match job.action {
             WorkerAction::Load => {
-                if running.matched() != job.config.kernel_version {
+                if running.matched() != job.config.kernel_version || self.refused.contains_key(&module) {
                     return 1;
                 }
                 let over = self.loaded.insert(module.clone(), job.config.clone());
@@ -317,8 +328,14 @@ impl Kubelet<'_> {
     }
 
     fn terminated(&self, code: i32) -> Value {
+        let module = ModuleName {
+            name: self.pod.module_name().to_owned(),
+            namespace: self.pod.metadata.namespace.clone(),
+        };
+        let refused = self.machine.refused.get(&module).filter(|_| code == 1);
         json!({"terminated": {
             "exitCode": code,
+            "message": refused.map_or("", String::as_str),
             "reason": if code == 0 { "Completed" } else { "Error" },
             "finishedAt": self.store.now.to_string(),
         }})
