@@ -309,14 +309,7 @@ fn text(answer: &Answer, all: bool) -> String {
     let who = lines().map(|line| printable(&line.who).len()).max().unwrap_or(0);
     for step in &answer.steps {
         let _ = writeln!(out, "{}", printable(&step.event));
-        let mut last = None;
         for line in step.timeline.iter().filter(told) {
-            // What was said a moment ago need not be said again.
-            let said = (&line.who, &line.what, &line.why);
-            if last == Some(said) {
-                continue;
-            }
-            last = Some(said);
             let why = line
                 .why
                 .as_ref()
@@ -330,7 +323,11 @@ fn text(answer: &Answer, all: bool) -> String {
             );
         }
         if step.settled == "waiting" {
-            let _ = writeln!(out, "{:>6}  still waiting", clock(step.until));
+            let _ = writeln!(
+                out,
+                "{:>6}  the time is up, and somebody would still try again",
+                clock(step.until)
+            );
         }
         out.push('\n');
     }

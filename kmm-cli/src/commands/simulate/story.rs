@@ -1,5 +1,7 @@
 //! What happened, as lines: when, who, what, why.
 
+use std::collections::HashSet;
+
 use kmm_core::reconcile::Action;
 use kmm_core::reconcile::Cause;
 use kmm_core::reconcile::Kind;
@@ -35,8 +37,35 @@ pub struct Line {
 }
 
 /// The lines of what happened.
+///
+/// What is said again and again, such as that a worker fails, belongs to the short story once; what is the reason of
+/// something that is done at that moment, not at all.
 pub fn tell(moments: &[Moment], start: Timestamp) -> Vec<Line> {
-    moments.iter().flat_map(|moment| lines(moment, start)).collect()
+    let mut done = HashSet::new();
+    for moment in moments {
+        let Some(action) = moment.deed.action() else {
+            continue;
+        };
+        if let Deed::Wrote { plan, .. } = &moment.deed {
+            let told = wrote(action, plan).into_iter();
+            done.extend(told.filter_map(|(what, why)| Some((moment.at, what, why?))));
+        }
+    }
+    let mut said = HashSet::new();
+    let mut out = Vec::new();
+    for moment in moments {
+        for mut line in lines(moment, start) {
+            if let Deed::Reason { reason, .. } = &moment.deed {
+                let subject = subject(reason);
+                let why = reason.cause.to_string();
+                let dropped = reason.module.as_ref().map(|module| dropped(&reason.node, module));
+                let is_reason = dropped.is_some_and(|what| done.contains(&(moment.at, what, why)));
+                line.is_main &= !is_reason && said.insert((subject, reason.cause.code()));
+            }
+            out.push(line);
+        }
+    }
+    out
 }
 
 fn lines(moment: &Moment, start: Timestamp) -> Vec<Line> {
@@ -109,11 +138,8 @@ fn wrote(action: &Action, plan: &Plan) -> Vec<(String, Option<String>)> {
             Kind::Node => labelled(&target.name, patch),
             Kind::DaemonSet => vec![(format!("DaemonSet {} is changed", target.name), None)],
             Kind::Module if patch["metadata"]["finalizers"] == serde_json::json!([]) => {
-                let why = plan.reasons.first().map(|reason| reason.cause.to_string());
-                vec![(
-                    format!("Module {}/{} is released", target.namespace, target.name),
-                    why,
-                )]
+                let what = format!("Module {}/{} is released", target.namespace, target.name);
+                vec![(what, Some("no node has it any more".to_owned()))]
             }
             Kind::Module
             | Kind::ModuleBuildSignConfig
@@ -213,22 +239,26 @@ fn assigned(node: &str, patch: &Value, plan: &Plan) -> Vec<(String, Option<Strin
             continue;
         };
         let label = &patch["metadata"]["labels"];
-        let dropped = label.get(names::configured(module)).is_some_and(Value::is_null);
+        let is_dropped = label.get(names::configured(module)).is_some_and(Value::is_null);
         match &reason.cause {
             Cause::Assigning { image } => {
                 told.push((format!("{node} is to have {} from {image}", name(module)), None));
             }
-            cause if dropped => {
+            cause if is_dropped => {
                 let why = match cause {
                     Cause::Withdrawing => "its labels do not fit the selector".to_owned(),
                     cause => cause.to_string(),
                 };
-                told.push((format!("{node} is no longer to have {}", name(module)), Some(why)));
+                told.push((dropped(node, module), Some(why)));
             }
             _ => {}
         }
     }
     told
+}
+
+fn dropped(node: &str, module: &ModuleName) -> String {
+    format!("{node} is no longer to have {}", name(module))
 }
 
 /// Labels of a node that people wait for: the ready ones.

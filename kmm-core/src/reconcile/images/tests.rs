@@ -102,14 +102,15 @@ impl Situation {
 }
 
 fn pod(name: &str, attempt: u32, status: Value) -> Value {
-    json!({
+    let mut pod = json!({
         "metadata": {
             "name": name, "namespace": "drivers", "uid": name, "creationTimestamp": "2026-11-21T08:00:00Z",
             "annotations": {names::ATTEMPT: attempt.to_string()},
         },
         "spec": {"containers": [{"name": "puller", "image": A}]},
-        "status": status,
-    })
+    });
+    pod["status"] = status;
+    pod
 }
 
 fn one() -> Situation {

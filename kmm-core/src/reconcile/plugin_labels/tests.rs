@@ -10,6 +10,9 @@ use crate::reconcile::testing::read;
 const READY: &str = "kmm.node.kubernetes.io/drivers.nic.device-plugin-ready";
 const DRA_READY: &str = "kmm.node.kubernetes.io/drivers.nic.dra-ready";
 
+/// Situation, labels of the node, pods, plan.
+type Row<'a> = (&'a str, &'a [&'a str], Vec<Value>, Vec<&'a str>);
+
 fn pod(namespace: &str, role: &str, ready: bool) -> Value {
     json!({
         "metadata": {
@@ -64,7 +67,7 @@ fn situations() {
         "example.com/drivers.nic.device-plugin-ready",
     ];
     let (current, writing) = ("because PluginLabelsCurrent", "because PluginLabelsWriting");
-    let rows: Vec<(&str, &[&str], Vec<Value>, Vec<&str>)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         ("nothing", &[], vec![], vec![current]),
         ("the node has labels of others", &others, vec![], vec![current]),
         ("ready, and said so", &[READY], vec![plugin(true)], vec![current]),
@@ -86,7 +89,7 @@ fn situations() {
     }
     let add = set(&[(READY, Some(""))]);
     let gone = set(&[(READY, None)]);
-    let rows: Vec<(&str, &[&str], Vec<Value>, Vec<&str>)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         ("ready", &[], vec![plugin(true)], vec![&add, writing]),
         (
             "ready, of an old release",
