@@ -465,7 +465,12 @@ impl One<'_, '_> {
         let image = self.spec.image.clone();
         let selector = self.view.placement.map(|placement| self.selector(placement));
         let attempt = last.saturating_add(1);
-        let object = pull_pod(self.view.images, self.spec, selector.unwrap_or_default(), attempt);
+        let object = pull_pod(
+            self.view.images,
+            self.spec,
+            &selector.unwrap_or_default(),
+            attempt,
+        );
         self.doings.push(Action::Create { object });
         (None, Cause::PullStarted { image })
     }
@@ -573,7 +578,7 @@ fn failing(image: String, reason: String, message: String) -> Cause {
 fn pull_pod(
     images: &ModuleImagesConfig,
     spec: &ModuleImageSpec,
-    selector: BTreeMap<String, String>,
+    selector: &BTreeMap<String, String>,
     attempt: u32,
 ) -> Value {
     let metadata = &images.metadata;
