@@ -235,3 +235,22 @@ impl Driver {
             .map(|(key, reasons)| (key, reasons.as_slice()))
     }
 }
+
+/// Mistakes that tests are to find.
+#[cfg(any(test, feature = "faults"))]
+impl Driver {
+    /// Nothing is remembered of what was written.
+    pub(crate) fn forget_own_writes(&mut self) {
+        self.unseen = Unseen::default();
+    }
+
+    /// A key is not asked again by itself.
+    pub(crate) fn forget_retry(&mut self, key: &Key) {
+        self.queue.take(key);
+    }
+
+    /// There is something to do for a key that decided otherwise.
+    pub(crate) fn mark_under_way(&mut self, key: &Key) {
+        self.queue.begin(key);
+    }
+}

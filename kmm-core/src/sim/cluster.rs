@@ -32,6 +32,7 @@ use super::Machine;
 use super::Moment;
 use super::Refused;
 use super::Store;
+use super::Stored;
 use super::kubernetes;
 use super::store::Taken;
 
@@ -110,6 +111,9 @@ pub struct Cluster {
     pub(super) flights: BTreeMap<Key, Flight>,
     deeds: Vec<Deed>,
     timeline: Vec<Moment>,
+    /// A mistake that tests are to find.
+    #[cfg(any(test, feature = "faults"))]
+    pub(super) mutation: Option<super::fault::Mutation>,
 }
 
 impl Cluster {
@@ -127,6 +131,8 @@ impl Cluster {
             flights: BTreeMap::new(),
             deeds: Vec::new(),
             timeline: Vec::new(),
+            #[cfg(any(test, feature = "faults"))]
+            mutation: None,
         };
         cluster.restart_operator();
         cluster
@@ -345,15 +351,43 @@ impl Cluster {
                 self.driver.observe(&Change::Gone { target, version }, now);
             }
         }
-        for stored in self.store.all(kind) {
+        let stored: Vec<Arc<Stored>> = self.store.all(kind).map(Arc::clone).collect();
+        for stored in stored {
             let known = self.driver.cache().find(stored.seen.target());
             if known.is_none_or(|known| known.version() != stored.seen.version()) {
-                self.driver.observe(&Change::Put(Arc::clone(&stored.seen)), now);
+                let change = self.show(&stored);
+                self.driver.observe(&change, now);
             }
         }
         self.driver.listed(kind);
         self.watches.insert(kind, self.store.version());
         self.trim();
+    }
+
+    /// An object as the operator gets to see it: as it is.
+    #[cfg(not(any(test, feature = "faults")))]
+    fn show(&self, stored: &Stored) -> Change {
+        Change::Put(Arc::clone(&stored.seen))
+    }
+
+    /// An object as the operator gets to see it: as it is, unless that is the mistake that is tested.
+    #[cfg(any(test, feature = "faults"))]
+    fn show(&self, stored: &Stored) -> Change {
+        let target = stored.seen.target();
+        let before = self.driver.cache().find(target);
+        let shown = self
+            .mutation
+            .and_then(|mutation| mutation.distort(&stored.value, before.map(|seen| &**seen)));
+        match shown {
+            None => Change::Put(Arc::clone(&stored.seen)),
+            Some(value) => match crate::driver::Seen::read(&value, None) {
+                Ok(seen) => Change::Put(Arc::new(seen)),
+                Err(_) => Change::Gone {
+                    target: target.clone(),
+                    version: stored.seen.version().to_owned(),
+                },
+            },
+        }
     }
 
     /// Brings the next change of a kind to the operator; whether there was one.
@@ -365,13 +399,14 @@ impl Cluster {
             return false;
         };
         let change = match &entry.object {
-            Some(stored) => Change::Put(Arc::clone(&stored.seen)),
+            Some(stored) => self.show(stored),
             None => Change::Gone {
                 target: entry.target.clone(),
                 version: entry.version.to_string(),
             },
         };
-        self.watches.insert(kind, entry.version);
+        let version = entry.version;
+        self.watches.insert(kind, version);
         self.driver.observe(&change, self.store.now);
         true
     }
@@ -537,9 +572,7 @@ impl Cluster {
                 self.advance(1);
                 continue;
             }
-            let own = self.driver.next_due(self.store.now);
-            let theirs = self.machines.values().filter_map(Machine::next_due);
-            let Some(next) = own.into_iter().chain(theirs).min() else {
+            let Some(next) = self.next_due() else {
                 return Settled::Yes;
             };
             if next > end {
@@ -548,6 +581,13 @@ impl Cluster {
             self.advance(next.0.saturating_sub(self.store.now.0).max(1));
         }
         Settled::No
+    }
+
+    /// When something happens by itself.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let own = self.driver.next_due(self.store.now);
+        let theirs = self.machines.values().filter_map(Machine::next_due);
+        own.into_iter().chain(theirs).min()
     }
 
     /// Lets the operator do all that it has to; whether it wrote.
@@ -608,6 +648,115 @@ impl Cluster {
             }
         }
         busy
+    }
+}
+
+/// Smaller steps, for tests that let things happen in every order.
+#[cfg(any(test, feature = "faults"))]
+impl Cluster {
+    /// What happened since this was asked the last time, without when.
+    pub(super) fn take_deeds(&mut self) -> Vec<Deed> {
+        std::mem::take(&mut self.deeds)
+    }
+
+    /// Time passes, and nobody writes that down.
+    pub(super) fn advance_untold(&mut self, seconds: i64) {
+        self.store.now = Timestamp(self.store.now.0.saturating_add(seconds));
+        for machine in self.machines.values_mut() {
+            machine.forget(&self.store);
+        }
+    }
+
+    pub(super) fn has_image(&self, image: &str) -> bool {
+        self.registry.has(image)
+    }
+
+    /// Whether the operator has seen everything.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        let missing = |(kind, at): (&Kind, &u64)| self.store.after(*at).any(|entry| entry.target.kind == *kind);
+        !self.watches.iter().any(missing)
+    }
+
+    /// Wakes a controller as if something had changed.
+    pub(super) fn wake_again(&mut self, choice: usize) {
+        let seen: Vec<_> = WATCHED.iter().flat_map(|kind| self.driver.cache().all(*kind)).collect();
+        let Some(seen) = choice.checked_rem(seen.len()).and_then(|place| seen.get(place)) else {
+            return;
+        };
+        let change = Change::Put(Arc::clone(seen));
+        self.driver.observe(&change, self.store.now);
+    }
+
+    /// Puts a plan in the place of the one that a controller made.
+    pub(super) fn fly(&mut self, key: &Key, plan: Plan) {
+        self.driver.mark_under_way(key);
+        let plan = Arc::new(plan);
+        self.flights.insert(key.clone(), Flight { plan, next: 0 });
+    }
+
+    /// A kubelet does one thing about one pod.
+    pub(super) fn kubelet(&mut self, choice: usize, luck: Luck) {
+        let pods = self.store.all(Kind::Pod).filter_map(|stored| stored.seen.pod());
+        let pods: Vec<(String, ObjectRef)> = pods
+            .filter(|pod| !pod.node_name().is_empty())
+            .map(|pod| (pod.node_name().to_owned(), pod.reference()))
+            .collect();
+        let place = choice.checked_rem(pods.len());
+        if let Some((node, target)) = place.and_then(|place| pods.get(place))
+            && let Some(machine) = self.machines.get_mut(node)
+        {
+            machine.step(&mut self.store, &self.registry, target, luck, &mut self.deeds);
+        }
+    }
+
+    /// A kubelet, or the node controller in its place, tells of a node.
+    pub(super) fn report(&mut self, choice: usize) {
+        let place = choice.checked_rem(self.machines.len());
+        if let Some(machine) = place.and_then(|place| self.machines.values().nth(place)) {
+            machine.report(&mut self.store);
+        }
+    }
+
+    /// Kubernetes does one thing.
+    pub(super) fn tend_one(&mut self, choice: usize) {
+        let mut doings: Vec<(u8, ObjectRef)> = Vec::new();
+        doings.extend(kubernetes::garbage(&self.store).into_iter().map(|target| (0, target)));
+        let sets = self.store.all(Kind::DaemonSet).map(|set| set.seen.target().clone());
+        doings.extend(sets.map(|target| (1, target)));
+        doings.extend(kubernetes::unscheduled(&self.store).into_iter().map(|target| (2, target)));
+        let place = choice.checked_rem(doings.len());
+        let Some((what, target)) = place.and_then(|place| doings.get(place)) else {
+            return;
+        };
+        match what {
+            0 => kubernetes::collect(&mut self.store, target, &mut self.deeds),
+            1 => kubernetes::daemon_set(&mut self.store, target, &mut self.deeds),
+            _ => kubernetes::schedule(&mut self.store, target, choice, &mut self.deeds),
+        };
+    }
+
+    /// A node stops.
+    pub(super) fn stop(&mut self, node: &str) {
+        if let Some(machine) = self.machines.get_mut(node) {
+            machine.stop();
+        }
+    }
+
+    /// A node that has stopped starts.
+    pub(super) fn start(&mut self, node: &str, kernel: Option<&str>) {
+        if let Some(machine) = self.machines.get_mut(node)
+            && !machine.is_up()
+        {
+            machine.start(kernel);
+        }
+    }
+
+    /// A new node, with a boot that no other one had.
+    pub(super) fn add_node(&mut self, node: &Value) -> Result<(), Refused> {
+        let mut node = node.clone();
+        let boot = format!("{}-{}", node["metadata"]["name"].as_str().unwrap_or_default(), self.store.version());
+        node["status"]["nodeInfo"]["bootID"] = json!(boot);
+        self.apply(&node)
     }
 }
 

@@ -51,6 +51,8 @@
 //! [`preflight`](crate::preflight) to say.
 
 mod cluster;
+#[cfg(any(test, feature = "faults"))]
+pub mod fault;
 mod kubernetes;
 mod machine;
 mod random;
