@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
 The manifest of an image names an architecture, and nodes pull the one of theirs. A module of another architecture in it
 was put together on the wrong machine, or without a cross compiler. The kernel refuses it: `Exec format error`.
 
-```console
+```console,ignore
 $ docker buildx build --platform linux/arm64 …
 ```
 

@@ -21,7 +21,7 @@ A kernel with module versions has a checksum for each symbol, made from the type
 the kernel that it was built against. Where one differs, the kernel writes `disagrees about version of symbol …` into its
 log and refuses the module. Flavours of one release (`amd64`, `rt-amd64`, `cloud-amd64`) differ in most of them.
 
-```console
+```console,ignore
 $ kmm image check quay.io/acme/nic:6.1.0-9 -k 6.1.0-9-rt-amd64 --symvers Module.symvers
 ```
 

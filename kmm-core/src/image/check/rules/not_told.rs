@@ -20,7 +20,7 @@ Whether a kernel loads a module is decided by the checksums of its symbols and b
 image: they are in `Module.symvers`, which the package of the kernel's headers has, and in the modules that came with the
 kernel. Without them the answer is `unknown` at the best.
 
-```console
+```console,ignore
 $ kmm image check REF -k 6.1.0-9-amd64 --symvers /usr/src/linux-headers-6.1.0-9-amd64/Module.symvers
 $ kmm image check REF -k 6.1.0-9-amd64 --kernel-tree /lib/modules/6.1.0-9-amd64
 ```

@@ -20,7 +20,7 @@ Reasons that are rare: the kernel's `struct module` has another size than when t
 or the module exports a symbol that the kernel exports itself. The kernel's log says `exports duplicate symbol …` or
 `.gnu.linkonce.this_module section size must match …`.
 
-```console
+```console,ignore
 $ kmm modinfo -o json nic.ko
 ```
 

@@ -18,7 +18,7 @@ With `--cert`, the signature of each module that is loaded is verified: it must 
 with its key over the bytes of the module. A kernel does the same with the keys that it knows. A module that was stripped
 or changed after it was signed has an invalid signature.
 
-```console
+```console,ignore
 $ kmm image check REF -k 6.1.0-9-amd64 -f module.yaml --cert signing.pem
 ```
 

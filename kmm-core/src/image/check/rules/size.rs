@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
 Every node pulls the whole image to load modules that have a few megabytes. Above 512 MiB the pull takes minutes on a slow
 link, and counts against the disk of the node. What later layers remove or replace is pulled all the same.
 
-```console
+```console,ignore
 $ kmm image inspect quay.io/acme/nic:6.1.0-9
 ```
 

@@ -21,7 +21,7 @@ Every symbol that a module imports must be exported by the kernel or by a module
 ends with `Unknown symbol …` in the kernel's log. It was removed from the kernel or is no longer exported, a module that
 exports it is missing from the image, or the kernel was built without the option that brings it.
 
-```console
+```console,ignore
 $ kmm depmod -n -e -E Module.symvers -b /opt 6.1.0-9-amd64
 ```
 

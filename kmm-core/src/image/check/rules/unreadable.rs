@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
 A file whose name is that of a module, and which is none: it is cut off, empty, a text, or damaged. `modprobe` ends with
 `Exec format error` or `Invalid module format`. Git LFS pointers and failed downloads look like this.
 
-```console
+```console,ignore
 $ file nic.ko
 nic.ko: ELF 64-bit LSB relocatable, x86-64, version 1 (SYSV)
 ```
