@@ -1,5 +1,7 @@
 //! Planning what nodes are to have: whole clusters, and one node's change.
 
+mod scene;
+
 use std::hint::black_box;
 
 use criterion::BenchmarkId;
@@ -7,80 +9,25 @@ use criterion::Criterion;
 use criterion::Throughput;
 use criterion::criterion_group;
 use criterion::criterion_main;
-use kmm_core::api::ImageState;
 use kmm_core::api::Module;
-use kmm_core::api::ModuleImageState;
 use kmm_core::api::ModuleImagesConfig;
 use kmm_core::api::NodeModulesConfig;
 use kmm_core::module::Compiled;
-use kmm_core::node::NodeFacts;
-use kmm_core::reconcile::Action;
 use kmm_core::reconcile::Installation;
-use kmm_core::reconcile::Node;
 use kmm_core::reconcile::Timestamp;
 use kmm_core::reconcile::assign;
 use kmm_core::reconcile::assign::Candidate;
 use kmm_core::reconcile::module;
 use kmm_core::reconcile::module::Tally;
 use kmm_core::reconcile::node_modules;
-use serde_json::json;
 
-const MODULES: usize = 100;
-const KERNELS: usize = 20;
-
-fn kernel(place: usize) -> String {
-    format!("6.1.0-{}-amd64", place % KERNELS)
-}
-
-fn modules() -> Vec<Module> {
-    let module = |place: usize| {
-        serde_json::from_value(json!({
-            "metadata": {"name": format!("m{place}"), "namespace": "drivers", "uid": place.to_string()},
-            "spec": {"selector": {"pool": "a"}, "moduleLoader": {"container": {
-                "modprobe": {"moduleName": format!("m{place}"), "dirName": "/opt"},
-                "kernelMappings": [{"regexp": "^6\\.1\\..+-amd64$",
-                    "containerImage": format!("registry.example.com/m{place}:${{KERNEL_FULL_VERSION}}")}],
-            }}},
-        }))
-    };
-    (0..MODULES).filter_map(|place| module(place).ok()).collect()
-}
-
-fn images(place: usize) -> ModuleImagesConfig {
-    let mut images = ModuleImagesConfig::default();
-    images.status.images_states = (0..KERNELS)
-        .map(|number| ModuleImageState {
-            image: format!("registry.example.com/m{place}:{}", kernel(number)),
-            status: ImageState::Exists,
-        })
-        .collect();
-    images
-}
-
-fn node(place: usize) -> Node {
-    Node {
-        uid: place.to_string(),
-        deleting: false,
-        facts: NodeFacts {
-            name: format!("n{place}"),
-            labels: [("pool".to_owned(), "a".to_owned())].into(),
-            kernel_version: kernel(place),
-            boot_id: "b".to_owned(),
-            ready: Some(true),
-            ..NodeFacts::default()
-        },
-    }
-}
-
-/// What the assignment of a node comes to when it is carried out.
-fn config(node: &Node, candidates: &mut [Candidate<'_>]) -> NodeModulesConfig {
-    let actions = assign::plan(node, None, candidates).plan.actions;
-    let created = actions.into_iter().find_map(|action| match action {
-        Action::Create { object } => serde_json::from_value(object).ok(),
-        Action::Patch { .. } | Action::Delete { .. } | Action::Event(_) | Action::AskRegistry(_) => None,
-    });
-    created.unwrap_or_default()
-}
+use scene::KERNELS;
+use scene::MODULES;
+use scene::config;
+use scene::images;
+use scene::kernel;
+use scene::modules;
+use scene::node;
 
 fn benches(criterion: &mut Criterion) {
     let modules = modules();

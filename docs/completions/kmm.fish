@@ -32,6 +32,7 @@ complete -c kmm -n "__fish_kmm_needs_command" -s V -l version -d 'Print version'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "validate" -d 'Check manifests: YAML, schema, the rules of the admission webhook, and lints'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "resolve" -d 'Everything that a Module means for a kernel: mapping, image, build, signing, commands'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "explain" -d 'Why a node or kernel gets a Module or not, gate by gate, and what would change it'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "simulate" -d 'What the operator would do to nodes, step by step: a dry run in memory, without a cluster'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "coverage" -d 'Which kernels in use no mapping covers, and which mappings are never used'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "images" -d 'Every image that a set of kernels needs, for mirroring into a closed network'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "image" -d 'Whether images fit a kernel, and what is in them'
@@ -78,6 +79,19 @@ complete -c kmm -n "__fish_kmm_using_subcommand explain" -l color -d 'When to us
 always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand simulate" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand simulate" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
+complete -c kmm -n "__fish_kmm_using_subcommand simulate" -l nodes -d 'Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand simulate" -l event -d 'Something that happens, once all has settled; may be given several times, in order' -r
+complete -c kmm -n "__fish_kmm_using_subcommand simulate" -l until -d 'How long to look on after the start and after each event: until nobody has anything left to do, or for a time such as 90s, 10m or 2h' -r
+complete -c kmm -n "__fish_kmm_using_subcommand simulate" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'
+yaml\t'The same as YAML'"
+complete -c kmm -n "__fish_kmm_using_subcommand simulate" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand simulate" -l all -d 'Show everything: also each write to the objects of the operator, and pods that do as they should'
+complete -c kmm -n "__fish_kmm_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
 complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r

@@ -35,6 +35,8 @@ pub enum Command {
     Resolve(Resolve),
     /// Why a node or kernel gets a Module or not, gate by gate, and what would change it.
     Explain(Explain),
+    /// What the operator would do to nodes, step by step: a dry run in memory, without a cluster.
+    Simulate(Simulate),
     /// Which kernels in use no mapping covers, and which mappings are never used.
     Coverage(Coverage),
     /// Every image that a set of kernels needs, for mirroring into a closed network.
@@ -129,6 +131,46 @@ pub struct Explain {
     /// Only the node of this name.
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
+    /// Format of the answer.
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
+}
+
+/// The help of `--event`.
+const EVENT_HELP: &str = "\
+Something that happens, once all has settled; may be given several times, in order.
+
+  reboot NODE [kernel=KERNEL]              the node is started anew
+  cordon NODE, uncordon NODE
+  label NODE KEY=VALUE, label NODE KEY-    a label is set, or taken off
+  apply FILE                               the Modules of a file are created or changed
+  delete [NAMESPACE/]MODULE                a Module is deleted
+  pull-fails IMAGE, pull-works IMAGE       the image is not in its registry any more, or again
+  load-fails NODE MODULE [REASON...], load-works NODE MODULE
+                                           the kernel of the node does not take the module, or does again
+  start                                    the operator starts: what stands before it is so from the beginning";
+
+#[derive(Debug, Args)]
+pub struct Simulate {
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub nodes: Option<PathBuf>,
+    #[arg(
+        long = "event",
+        value_name = "EVENT",
+        help = "Something that happens, once all has settled; may be given several times, in order",
+        long_help = EVENT_HELP
+    )]
+    pub events: Vec<String>,
+    /// How long to look on after the start and after each event: until nobody has anything left to do, or for a time such
+    /// as 90s, 10m or 2h.
+    #[arg(long, value_name = "settled|TIME", default_value = "settled")]
+    pub until: String,
+    /// Show everything: also each write to the objects of the operator, and pods that do as they should.
+    #[arg(long)]
+    pub all: bool,
     /// Format of the answer.
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub output: DataFormat,

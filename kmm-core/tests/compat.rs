@@ -318,3 +318,47 @@ fn kernels_that_differ_in_separators_share_a_name() {
     });
     assert!(codes(&manifest(&container)).contains(&"KMM1007"));
 }
+
+/// Row 6.45: among the kinds that decisions see and write there is no Secret and no ConfigMap.
+#[test]
+fn no_decision_sees_a_secret() {
+    let kinds = kmm_core::reconcile::Kind::ALL.map(kmm_core::reconcile::Kind::name);
+    assert!(!kinds.contains(&"Secret") && !kinds.contains(&"ConfigMap"));
+}
+
+/// The page lists every oddity of the Go operator that the decisions touch, and every test that it names is there.
+#[test]
+fn the_page_is_complete() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("../docs/compat.md")).unwrap();
+    let start = page.find("## What the operator decides").unwrap();
+    let section = &page[start..];
+    let section = &section[..section[3..].find("\n## ").unwrap()];
+    for number in [
+        4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 28, 29, 31, 32, 36, 37, 38, 39, 40, 41,
+        45, 46, 47, 48, 49, 52, 54, 58, 59,
+    ] {
+        let row = format!("6.{number}");
+        let mut places = section
+            .match_indices(&row)
+            .map(|(place, _)| section.as_bytes()[place + row.len()]);
+        assert!(places.any(|next| !next.is_ascii_digit()), "{row}");
+    }
+    let mut tests = 0;
+    for name in page.split('`').filter(|name| name.contains(".rs::")) {
+        let (file, test) = name.split_once("::").unwrap();
+        let test = test.rsplit("::").next().unwrap();
+        let file = match file {
+            "rows.rs" => "kmm-core/tests/reconcile/rows.rs".to_owned(),
+            file if file.starts_with("kmm-") => file.to_owned(),
+            file => format!("kmm-core/{file}"),
+        };
+        let text = std::fs::read_to_string(root.join("..").join(&file));
+        let text = text.unwrap_or_else(|error| panic!("{file}: {error}"));
+        // Some are made by a macro.
+        let found = text.contains(&format!("fn {test}(")) || text.contains(&format!("({test}"));
+        assert!(found || (text.contains("macro_rules!") && text.contains(test)), "{name}");
+        tests += 1;
+    }
+    assert!(tests > 90, "{tests}");
+}

@@ -28,6 +28,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     arguments.extend(words);
     steps::run(&cargo, &arguments)?;
     steps::run(&cargo, &["build", "--release", "--package", "kmm-cli"])?;
+    plan()?;
     let median = criterion_medians(&target_folder().join("criterion"))?;
     println!("\n== ratios");
     let per = |name: &str, elements: f64| median.get(name).map(|nanoseconds| nanoseconds / elements);
@@ -57,6 +58,80 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     layers::set_up()?;
     layers::measure()?;
     image_speed::measure(&kernels.headers, None)
+}
+
+/// Plans whole clusters of 100 Modules, each in a process of its own: time, peak memory, and how both grow.
+pub(crate) fn plan() -> Result<()> {
+    /// A cluster of so many nodes, as it was measured.
+    struct Measured {
+        nodes: f64,
+        seconds: f64,
+        planning: f64,
+        change: f64,
+    }
+    println!("\n== plans of 100 Modules on every node");
+    let mut all: Vec<Measured> = Vec::new();
+    for nodes in ["1000", "10000", "100000"] {
+        let cargo = steps::cargo();
+        let arguments = [
+            "bench",
+            "--quiet",
+            "--package",
+            "kmm-benches",
+            "--bench",
+            "plan",
+            "--",
+            nodes,
+        ];
+        let output = Command::new(cargo)
+            .args(arguments)
+            .current_dir(steps::root())
+            .stderr(Stdio::inherit())
+            .output()?;
+        anyhow::ensure!(output.status.success(), "the benchmark `plan` failed");
+        let report: serde_json::Value =
+            serde_json::from_slice(&output.stdout).context("the benchmark `plan` printed no report")?;
+        let number = |key: &str| {
+            report[key]
+                .as_f64()
+                .with_context(|| format!("the report has no `{key}`"))
+        };
+        anyhow::ensure!(number("nodeWrites")? == 0.0, "settled nodes were written");
+        let measured = Measured {
+            nodes: number("nodes")?,
+            seconds: number("seconds")?,
+            planning: number("planningKib")?,
+            change: number("oneNodeSeconds")?,
+        };
+        println!(
+            "{nodes:>7} nodes: {} in all, {} a node; peak {:.0} MiB, {:.1} MiB of it for planning; one node's change {}",
+            time(measured.seconds * 1e9),
+            time(measured.seconds / measured.nodes * 1e9),
+            number("peakKib")? / 1024.0,
+            measured.planning / 1024.0,
+            time(measured.change * 1e9),
+        );
+        all.push(measured);
+    }
+    if let [few, .., many] = all.as_slice() {
+        let scale = many.nodes / few.nodes;
+        let each = |measured: &Measured| Some(measured.seconds / measured.nodes * 1e9);
+        ratio(
+            "a node among 100,000 / among 1,000 (1.0 is linear)",
+            each(many),
+            each(few),
+        );
+        ratio(
+            "one node's change among 100,000 / among 1,000 (1.0: it does not matter how many there are)",
+            Some(many.change * 1e9),
+            Some(few.change * 1e9),
+        );
+        println!(
+            "{:>12.2}  memory for planning, {scale:.0} times as many nodes",
+            many.planning / few.planning.max(1.0)
+        );
+    }
+    Ok(())
 }
 
 fn ratio(what: &str, over: Option<f64>, under: Option<f64>) {

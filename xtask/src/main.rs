@@ -47,6 +47,7 @@ usage: cargo xtask COMMAND
   bench                  run the benchmarks and print the ratios
   bench images [KMM]     time `kmm image check` of a large image in a registry, beside what people do by hand
   bench worker           measure kmm-worker beside modprobe on a real kernel in a virtual machine
+  bench plan             plan clusters of 1,000 to 100,000 nodes: time, peak memory, growth
   generate [--check]     write the generated documents, or check that they are up to date
 ";
 
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         ["bench", "images", kmm @ ..] => kernels::set_up()
             .and_then(|parts| layers::set_up().map(|_| parts))
             .and_then(|parts| image_speed::measure(&parts.headers, kmm.first().copied())),
+        ["bench", "plan"] => bench::plan(),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),

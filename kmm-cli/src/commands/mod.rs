@@ -13,6 +13,7 @@ mod modinfo;
 mod modprobe;
 mod preflight;
 mod resolve;
+mod simulate;
 mod template;
 mod validate;
 
@@ -29,6 +30,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
         Command::Validate(arguments) => validate::run(&arguments, printer),
         Command::Resolve(arguments) => resolve::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Simulate(arguments) => simulate::run(&arguments, printer),
         Command::Coverage(arguments) => coverage::run(&arguments, printer),
         Command::Images(arguments) => images::run(&arguments, printer),
         Command::Image(Image::Check(arguments)) => image::check(&arguments, printer),

@@ -17,7 +17,7 @@ use super::stdout;
 fn refused_by_all(file: &Path, validated: i32, message: &str) {
     let file = file.to_str().expect("a path in UTF-8");
     let module = data("module.yaml");
-    let calls: [(&[&str], i32); 7] = [
+    let calls: [(&[&str], i32); 9] = [
         (&["validate", file], validated),
         (&["validate", "--old", file, &module], 2),
         (&["resolve", "-f", file, "-k", "6.1.0"], 2),
@@ -25,6 +25,8 @@ fn refused_by_all(file: &Path, validated: i32, message: &str) {
         (&["coverage", "-f", file, "-k", "6.1.0"], 2),
         (&["modprobe", "-f", file, "-k", "6.1.0"], 2),
         (&["explain", "-f", &module, "--nodes", file], 2),
+        (&["simulate", "-f", file, "--nodes", "examples/nodes.json"], 2),
+        (&["simulate", "-f", &module, "--nodes", file], 2),
     ];
     for (call, code) in calls {
         let output = kmm(call);

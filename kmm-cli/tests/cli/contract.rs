@@ -200,6 +200,8 @@ fn outputs_are_what_the_guide_says() {
             &[&["coverage"], &args[..], &nodes].concat(),
             "Coverage",
         );
+        let simulated = ["simulate", "-f", file, "--event", "cordon debian-1"];
+        look(&mut checker, &[&simulated[..], &nodes].concat(), "Simulate");
         look(&mut checker, &[&["images"], &args[..], &nodes].concat(), "Images");
         look(&mut checker, &[&["modprobe"], &args[..]].concat(), "Modprobe");
         look(

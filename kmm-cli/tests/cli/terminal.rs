@@ -84,6 +84,25 @@ fn control_characters_do_not_reach_the_terminal() {
         to(&["match", "(\u{1b}[31m", "6"]),
         to(&["template", "-k", "6.1.0", "\u{1b}[31m", "\u{202e}${"]),
         to(&["man", "no\u{1b}[31m-such"]),
+        to(&["simulate", "--all", "-f", &module, "--nodes", &node]),
+        to(&[
+            "simulate",
+            "-f",
+            &module,
+            "--nodes",
+            &node,
+            "--event",
+            "cordon \u{1b}[31m",
+        ]),
+        to(&[
+            "simulate",
+            "-f",
+            &module,
+            "--nodes",
+            &node,
+            "--event",
+            "\u{1b}[31m",
+        ]),
     ];
     for call in calls {
         let mut args = to(&["--color", "always"]);

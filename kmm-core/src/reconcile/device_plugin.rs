@@ -53,12 +53,8 @@ pub fn plan(view: &View<'_>) -> Plan {
     let wanted = module.spec.device_plugin.as_ref().filter(|_| !deleting);
     let Some(spec) = wanted else {
         for set in &existing {
-            plan.actions.extend(delete(set));
-            let name_of_set = set.metadata.name.clone();
-            plan.because(Reason::of_module(
-                &name,
-                Cause::OldDevicePluginRemoved { name: name_of_set },
-            ));
+            let cause = remove(set, &mut plan);
+            plan.because(Reason::of_module(&name, cause));
         }
         let cause = if deleting {
             Cause::ModuleDeleting
@@ -74,9 +70,14 @@ pub fn plan(view: &View<'_>) -> Plan {
     let version = version(module);
     let label = names::version_schedule_pod(&name);
     let version_of = |set: &DaemonSet| set.metadata.labels.get(&label).cloned().unwrap_or_default();
-    let mut current = existing
+    let mut current: Vec<&DaemonSet> = existing
         .iter()
-        .filter(|set| version_of(set) == version && !is_going(set));
+        .copied()
+        .filter(|set| version_of(set) == version && !is_going(set))
+        .collect();
+    // Of twins always the same one stays, in whatever order a cache shows them.
+    current.sort_by_key(|set| (&set.metadata.creation_timestamp, &set.metadata.name));
+    let mut current = current.into_iter();
     let object = desired(module, spec);
     let cause = match current.next() {
         None => {
@@ -87,20 +88,13 @@ pub fn plan(view: &View<'_>) -> Plan {
         Some(set) => bring_up(set, &object, module, &mut plan),
     };
     plan.because(Reason::of_module(&name, cause));
-    let twins = current.map(|set| (*set, 0));
+    for set in current {
+        let cause = remove(set, &mut plan);
+        plan.because(Reason::of_module(&name, cause));
+    }
     let old = existing.iter().filter(|set| version_of(set) != version);
-    let old = old.map(|set| (*set, set.status.desired_number_scheduled));
-    for (set, nodes) in twins.chain(old).filter(|(set, _)| !is_going(set)) {
-        let set_name = set.metadata.name.clone();
-        let cause = if nodes > 0 {
-            Cause::OldDevicePluginKept {
-                name: set_name,
-                nodes,
-            }
-        } else {
-            plan.actions.extend(delete(set));
-            Cause::OldDevicePluginRemoved { name: set_name }
-        };
+    for set in old.filter(|set| !is_going(set)) {
+        let cause = outlived(set, &mut plan);
         plan.because(Reason::of_module(&name, cause));
     }
     let targets = count(view.tally.plugin_targets());
@@ -139,6 +133,22 @@ fn delete(set: &DaemonSet) -> Option<Action> {
             ..state::unchanged(&set.metadata)
         },
     })
+}
+
+fn remove(set: &DaemonSet, plan: &mut Plan) -> Cause {
+    plan.actions.extend(delete(set));
+    let name = set.metadata.name.clone();
+    Cause::OldDevicePluginRemoved { name }
+}
+
+/// A DaemonSet of another version: it goes when no node wants it any more, which has to be counted first.
+fn outlived(set: &DaemonSet, plan: &mut Plan) -> Cause {
+    let name = set.metadata.name.clone();
+    match set.status.desired_number_scheduled {
+        nodes if nodes > 0 => Cause::OldDevicePluginKept { name, nodes },
+        _ if !set.is_counted() => Cause::OldDevicePluginUncounted { name },
+        _ => remove(set, plan),
+    }
 }
 
 /// Changes a DaemonSet where it is not as wanted.
@@ -298,3 +308,6 @@ fn status(module: &Module, wanted: DaemonSetStatus) -> Option<Action> {
         patch: json!({"status": {"devicePlugin": change}}),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,9 @@ use super::names;
 use super::state;
 use super::worker_pod::attempt_of;
 
+/// The container of pull pods that has the image.
+const PULLER: &str = "puller";
+
 /// What a registry said of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryAnswer {
@@ -44,6 +47,9 @@ pub struct RegistryAnswer {
     pub at: Timestamp,
     /// How often it was asked, this time included, since it was last found.
     pub attempts: u32,
+    /// The rebuild counter for which it was asked ([`RegistryQuestion::generation`]); an answer to an older one says
+    /// nothing any more.
+    pub generation: Option<i64>,
 }
 
 /// Whether a registry has an image.
@@ -111,10 +117,21 @@ pub fn plan(view: &View<'_>) -> Plan {
         .collect();
     let mut done = Vec::new();
     let mut doings = Vec::new();
-    for pod in view.pods {
-        if !images.spec.images.iter().any(|spec| spec.image == image_of(pod)) {
-            done.extend(delete(pod));
+    let listed: BTreeSet<&str> = images
+        .spec
+        .images
+        .iter()
+        .map(|spec| spec.image.as_str())
+        .collect();
+    for pod in view.pods.iter().filter(|pod| !listed.contains(image_of(pod))) {
+        if let Some(action) = delete(pod) {
+            done.push(action);
+            let pod = pod.metadata.name.clone();
+            plan.because(Reason::of_module(&name, Cause::PullPodUnwanted { pod }));
         }
+    }
+    if listed.is_empty() {
+        plan.because(Reason::of_module(&name, Cause::NoImages));
     }
     for spec in &images.spec.images {
         let known = states.get(spec.image.as_str()).copied();
@@ -203,14 +220,17 @@ fn delete(pod: &Pod) -> Option<Action> {
     })
 }
 
+/// The image that a pod pulls. Others may have put containers of their own into it.
 fn image_of(pod: &Pod) -> &str {
-    let containers = pod
-        .spec
-        .get("containers")
-        .and_then(|containers| containers.get(0));
-    containers
+    puller(pod)
         .and_then(|container| container["image"].as_str())
         .unwrap_or_default()
+}
+
+fn puller(pod: &Pod) -> Option<&Value> {
+    let containers = pod.spec.get("containers")?.as_array()?;
+    let named = containers.iter().find(|container| container["name"] == PULLER);
+    named.or_else(|| containers.first())
 }
 
 /// What is decided about one image.
@@ -226,11 +246,11 @@ impl One<'_, '_> {
     /// What is known of the image now, where that is new, and why.
     fn decide(&mut self, known: Option<ImageState>) -> (Option<ImageState>, Cause) {
         let image = self.spec.image.clone();
+        if known.is_some() {
+            self.clear_pods();
+        }
         match known {
-            Some(ImageState::Exists) => {
-                self.clear_pods();
-                (None, Cause::ImageExists { image })
-            }
+            Some(ImageState::Exists) => (None, Cause::ImageExists { image }),
             Some(ImageState::NeedsBuilding) => {
                 let action = "building";
                 (None, Cause::ImageToMake { image, action })
@@ -283,11 +303,14 @@ impl One<'_, '_> {
     fn ask(&mut self) -> (Option<ImageState>, Cause) {
         let image = self.spec.image.clone();
         self.clear_pods();
+        let generation = self.view.images.spec.image_rebuild_trigger_generation;
+        let answer = self.view.answers.get(&image);
         let Some(RegistryAnswer {
             outcome,
             at,
             attempts,
-        }) = self.view.answers.get(&image)
+            generation: _,
+        }) = answer.filter(|answer| answer.generation == generation)
         else {
             self.question();
             return (None, Cause::RegistryAsked { image });
@@ -335,6 +358,7 @@ impl One<'_, '_> {
             secret: self.view.images.spec.image_repo_secret.clone(),
             tls: self.spec.registry_tls.clone().unwrap_or_default(),
             architectures: self.architectures(),
+            generation: self.view.images.spec.image_rebuild_trigger_generation,
         }));
     }
 
@@ -347,43 +371,73 @@ impl One<'_, '_> {
 
     fn pull(&mut self) -> (Option<ImageState>, Cause) {
         let image = self.spec.image.clone();
-        let mut pods = self.view.pods.iter().filter(|pod| image_of(pod) == image);
-        let Some(pod) = pods.next() else {
-            self.start(1);
-            return (None, Cause::PullStarted { image });
+        let pods = self.view.pods.iter().filter(|pod| image_of(pod) == image);
+        let (going, standing): (Vec<&Pod>, Vec<&Pod>) = pods.partition(|pod| pod.is_terminating());
+        // Those that are going may never have gone, where their node is lost, and may be older than the wish.
+        let Some(newest) = standing.iter().copied().max_by_key(|pod| attempt_of(pod)) else {
+            let last = going.into_iter().map(attempt_of).max();
+            return self.start_after(last.unwrap_or(0));
         };
-        if pod.is_terminating() {
-            let pod = pod.metadata.name.clone();
-            return (None, Cause::WorkerGoing { pod });
+        let done = standing
+            .into_iter()
+            .any(|pod| matches!(Pull::of(pod), Pull::Done));
+        if done {
+            self.clear_pods();
+            return (Some(ImageState::Exists), Cause::ImageExists { image });
         }
-        let name = pod.metadata.name.clone();
-        match Pull::of(pod) {
-            Pull::Done => {
-                self.clear_pods();
-                (Some(ImageState::Exists), Cause::ImageExists { image })
+        let pull = Pull::of(newest);
+        if self.is_outdated(newest, &pull) {
+            self.clear_pods();
+            return self.start_after(attempt_of(newest));
+        }
+        match pull {
+            Pull::Done | Pull::Busy => {
+                let pod = newest.metadata.name.clone();
+                (None, Cause::Pulling { image, pod })
             }
-            Pull::Busy => (None, Cause::Pulling { image, pod: name }),
             Pull::Unschedulable { message } => (None, Cause::PullUnschedulable { image, message }),
-            Pull::Failing { reason, message } => match self.missing() {
+            Pull::Absent { reason, message } => match self.missing() {
                 Some(state) => {
                     self.clear_pods();
                     let state = Some(state);
                     (state, Cause::ImageNotReady { image, state })
                 }
-                // The kubelet tries again by itself.
-                None => {
-                    let retry_in = Duration::ZERO;
-                    let cause = Cause::PullFailed {
-                        image,
-                        reason,
-                        message,
-                        retry_in,
-                    };
-                    (None, cause)
-                }
+                None => (None, failing(image, reason, message)),
             },
-            Pull::Failed { reason, message } => self.again(pod, reason, message),
+            Pull::Failing { reason, message } => (None, failing(image, reason, message)),
+            Pull::Failed { reason, message } => self.again(newest, reason, message),
         }
+    }
+
+    /// Whether a pod that does not get on was made from what the Module says no more: without the credentials, the
+    /// tolerations or the policy that it has now, or bound to other nodes. What else it has does no harm.
+    fn is_outdated(&self, pod: &Pod, pull: &Pull) -> bool {
+        let unscheduled = match pull {
+            Pull::Done | Pull::Busy => return false,
+            Pull::Unschedulable { .. } => true,
+            Pull::Absent { .. } | Pull::Failing { .. } | Pull::Failed { .. } => false,
+        };
+        let spec = &self.view.images.spec;
+        let lacks = |key: &str, wanted: Value| {
+            let list = pod.spec.get(key).and_then(Value::as_array);
+            !list.is_some_and(|list| list.contains(&wanted))
+        };
+        let mut tolerations = spec.tolerations.iter();
+        let policy = puller(pod).and_then(|container| container["imagePullPolicy"].as_str());
+        let elsewhere = || {
+            let Some(placement) = self.view.placement else {
+                return false;
+            };
+            let wanted = self.selector(placement);
+            let bound = pod.spec.get("nodeSelector").and_then(Value::as_object);
+            let mut bound = bound.into_iter().flatten();
+            bound.any(|(key, value)| wanted.get(key).map(String::as_str) != value.as_str())
+        };
+        let mut secrets = spec.image_repo_secret.iter();
+        secrets.any(|secret| lacks("imagePullSecrets", json!(secret)))
+            || tolerations.any(|toleration| lacks("tolerations", json!(toleration)))
+            || (!spec.image_pull_policy.is_empty() && policy != Some(spec.image_pull_policy.as_str()))
+            || (unscheduled && elsewhere())
     }
 
     /// A pod that the kubelet has given up is followed by another one, after a while.
@@ -403,19 +457,31 @@ impl One<'_, '_> {
             return (None, cause);
         }
         self.clear_pods();
-        self.start(attempt.saturating_add(1));
-        (None, Cause::PullStarted { image })
+        self.start_after(attempt)
     }
 
-    fn start(&mut self, attempt: u32) {
+    /// Makes the pod that follows attempt `last`.
+    fn start_after(&mut self, last: u32) -> (Option<ImageState>, Cause) {
+        let image = self.spec.image.clone();
+        let selector = self.view.placement.map(|placement| self.selector(placement));
+        let attempt = last.saturating_add(1);
         let object = pull_pod(
             self.view.images,
             self.spec,
-            self.view.placement,
-            &self.architectures(),
+            &selector.unwrap_or_default(),
             attempt,
         );
         self.doings.push(Action::Create { object });
+        (None, Cause::PullStarted { image })
+    }
+
+    /// Labels of the nodes that are to use the image.
+    fn selector(&self, placement: &Placement) -> BTreeMap<String, String> {
+        let mut selector = placement.selector.clone();
+        if let [architecture] = self.architectures().as_slice() {
+            selector.insert("kubernetes.io/arch".to_owned(), architecture.clone());
+        }
+        selector
     }
 }
 
@@ -427,7 +493,9 @@ enum Pull {
     Busy,
     /// It finds no node.
     Unschedulable { message: String },
-    /// The runtime cannot get the image, and tries again.
+    /// The runtime does not find the image, and tries again.
+    Absent { reason: String, message: String },
+    /// The runtime cannot tell whether there is such an image, and tries again.
     Failing { reason: String, message: String },
     /// It has come to its end, or never gets further.
     Failed { reason: String, message: String },
@@ -436,7 +504,7 @@ enum Pull {
 impl Pull {
     fn of(pod: &Pod) -> Self {
         let status = &pod.status;
-        let container = status.container_statuses.first();
+        let container = pod.container(PULLER).or(status.container_statuses.first());
         let phase_failed = || Self::Failed {
             reason: if status.reason.is_empty() {
                 "Failed".to_owned()
@@ -446,16 +514,18 @@ impl Pull {
             message: status.message.clone(),
         };
         // A container that was started at all, or could not be only because the image has no shell, proves the image.
+        // The kubelet also writes that a container has ended of which it knows nothing: that is no proof.
         let proven = container.is_some_and(|container| {
-            container.state.running || container.state.terminated.is_some() || !container.image_id.is_empty()
+            let ended = container.state.terminated.as_ref();
+            container.state.running
+                || ended.is_some_and(|ended| ended.reason != "ContainerStatusUnknown")
+                || !container.image_id.is_empty()
         });
         match status.phase {
             PodPhase::Succeeded => Self::Done,
-            PodPhase::Failed if proven => Self::Done,
+            PodPhase::Failed | PodPhase::Running | PodPhase::Pending if proven => Self::Done,
             PodPhase::Failed => phase_failed(),
-            PodPhase::Unknown => Self::Busy,
-            PodPhase::Running => Self::Busy,
-            PodPhase::Pending if proven => Self::Done,
+            PodPhase::Unknown | PodPhase::Running => Self::Busy,
             PodPhase::Pending => {
                 let waiting = container.and_then(|container| container.state.waiting.as_ref());
                 match waiting {
@@ -470,11 +540,13 @@ impl Pull {
         let (reason, message) = (reason.to_owned(), message.to_owned());
         match reason.as_str() {
             "" | "ContainerCreating" | "PodInitializing" => Self::Busy,
-            "ImagePullBackOff" | "ErrImagePull" | "RegistryUnavailable" | "SignatureValidationFailed" => {
-                Self::Failing { reason, message }
-            }
+            "ImagePullBackOff" | "ErrImagePull" => Self::Absent { reason, message },
+            "RegistryUnavailable" | "SignatureValidationFailed" => Self::Failing { reason, message },
             // The runtime has the image and cannot make a container of it.
-            "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff" => Self::Done,
+            "CreateContainerConfigError"
+            | "CreateContainerError"
+            | "RunContainerError"
+            | "CrashLoopBackOff" => Self::Done,
             _ => Self::Failed { reason, message },
         }
     }
@@ -492,12 +564,21 @@ impl Pull {
     }
 }
 
+/// What is said where the kubelet tries again by itself.
+fn failing(image: String, reason: String, message: String) -> Cause {
+    Cause::PullFailed {
+        image,
+        reason,
+        message,
+        retry_in: Duration::ZERO,
+    }
+}
+
 /// The pod that pulls an image: the Go operator's, but bound to nodes that are to use the image.
 fn pull_pod(
     images: &ModuleImagesConfig,
     spec: &ModuleImageSpec,
-    placement: Option<&Placement>,
-    architectures: &[String],
+    selector: &BTreeMap<String, String>,
     attempt: u32,
 ) -> Value {
     let metadata = &images.metadata;
@@ -508,7 +589,7 @@ fn pull_pod(
         names::UNTIL_SUCCESS
     };
     let mut container = json!({
-        "name": "puller",
+        "name": PULLER,
         "image": spec.image,
         "command": ["/bin/sh", "-c", "exit 0"],
     });
@@ -543,10 +624,6 @@ fn pull_pod(
     if !images.spec.tolerations.is_empty() {
         pod["spec"]["tolerations"] = json!(images.spec.tolerations);
     }
-    let mut selector = placement.map_or_else(BTreeMap::new, |placement| placement.selector.clone());
-    if let [architecture] = architectures {
-        selector.insert("kubernetes.io/arch".to_owned(), architecture.clone());
-    }
     if !selector.is_empty() {
         pod["spec"]["nodeSelector"] = json!(selector);
     }
@@ -560,3 +637,6 @@ fn suffix(attempt: u32) -> String {
         String::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,8 @@ mod reason;
 mod reason_text;
 mod state;
 mod template;
+#[cfg(test)]
+mod testing;
 mod time;
 mod yaml;
 

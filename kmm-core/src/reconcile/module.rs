@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use serde_json::Value;
 use serde_json::json;
 
 use crate::api::DaemonSetStatus;
+use crate::api::ImageState;
 use crate::api::Module;
 use crate::api::ModuleImageSpec;
 use crate::api::ModuleImagesConfig;
@@ -511,10 +513,10 @@ fn status(view: &View<'_>) -> Option<Action> {
             desired_number: count(*configured),
             available_number: count(*available),
         };
-        // The counter is told once it has been applied, which only the ModuleImagesConfig knows.
-        next.image_rebuild_trigger_generation = view
-            .images
-            .and_then(|images| images.status.image_rebuild_trigger_generation);
+        // The counter is told once the images are there again. Which are is known to the ModuleImagesConfig alone.
+        if let Some(images) = view.images.filter(|images| is_applied(images)) {
+            next.image_rebuild_trigger_generation = images.status.image_rebuild_trigger_generation;
+        }
     } else {
         next.module_loader = DaemonSetStatus::default();
     }
@@ -526,7 +528,24 @@ fn status(view: &View<'_>) -> Option<Action> {
     ))
 }
 
+/// Whether the rebuild counter is applied: all images were looked for anew, and are there.
+fn is_applied(images: &ModuleImagesConfig) -> bool {
+    if images.spec.image_rebuild_trigger_generation != images.status.image_rebuild_trigger_generation {
+        return false;
+    }
+    let states = images.status.images_states.iter();
+    let exist: HashSet<&str> = states
+        .filter(|state| state.status == ImageState::Exists)
+        .map(|state| state.image.as_str())
+        .collect();
+    let mut specs = images.spec.images.iter();
+    specs.all(|spec| exist.contains(spec.image.as_str()))
+}
+
 /// A count as Kubernetes keeps it.
 pub(super) fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

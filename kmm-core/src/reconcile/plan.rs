@@ -352,4 +352,7 @@ pub struct RegistryQuestion {
     pub tls: TlsOptions,
     /// Processor architectures of the nodes that are to use it; empty where they are not known.
     pub architectures: Vec<String>,
+    /// The rebuild counter of the images, which the answer carries too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
 }

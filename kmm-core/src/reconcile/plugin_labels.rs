@@ -40,6 +40,9 @@ pub fn plan(view: &View<'_>) -> Plan {
             Cause::PluginLabelsWriting
         };
         plan.because(Reason::of_node(node.name(), cause));
+    } else {
+        let name = view.pods.first().map_or("", Pod::node_name);
+        plan.because(Reason::of_node(name, Cause::NodeGoing));
     }
     for pod in view.pods {
         plan.actions.extend(let_go(pod));
@@ -100,3 +103,6 @@ fn let_go(pod: &Pod) -> Option<Action> {
         patch: json!({"metadata": {"finalizers": rest}}),
     })
 }
+
+#[cfg(test)]
+mod tests;

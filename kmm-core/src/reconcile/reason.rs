@@ -98,7 +98,10 @@ impl fmt::Display for Reason {
             let space = if self.module.is_some() { " on " } else { "" };
             write!(f, "{space}{}", self.node)?;
         }
-        write!(f, ": {}", self.cause)
+        if self.module.is_some() || !self.node.is_empty() {
+            f.write_str(": ")?;
+        }
+        write!(f, "{}", self.cause)
     }
 }
 
@@ -174,6 +177,8 @@ pub enum Cause {
         /// The taints, as `kubectl` writes them.
         taints: Vec<String>,
     },
+    /// The node neither has nor is to have a module.
+    NodeIdle,
     /// The node is not ready, so that its kubelet does nothing.
     NodeNotReady,
     /// No mapping takes the kernel of the node.
@@ -323,6 +328,13 @@ pub enum Cause {
         pods: Vec<String>,
     },
 
+    /// No node needs an image.
+    NoImages,
+    /// A pod pulls an image that is not listed any more, and is removed.
+    PullPodUnwanted {
+        /// The pod.
+        pod: String,
+    },
     /// The image exists.
     ImageExists {
         /// The image.
@@ -413,6 +425,11 @@ pub enum Cause {
         /// Nodes that should have a pod of it.
         nodes: i32,
     },
+    /// A DaemonSet of another version stays until it has been counted how many nodes want it.
+    OldDevicePluginUncounted {
+        /// The DaemonSet.
+        name: String,
+    },
     /// A DaemonSet that is no longer wanted is removed.
     OldDevicePluginRemoved {
         /// The DaemonSet.
@@ -491,6 +508,7 @@ impl Cause {
             Self::NotSelected => "NotSelected",
             Self::NodeGoing => "NodeGoing",
             Self::NodeUnschedulable { .. } => "NodeUnschedulable",
+            Self::NodeIdle => "NodeIdle",
             Self::NodeNotReady => "NodeNotReady",
             Self::NoMapping { .. } => "NoMapping",
             Self::Unresolved { .. } => "Unresolved",
@@ -518,6 +536,8 @@ impl Cause {
             Self::WorkerConfigUnreadable { .. } => "WorkerConfigUnreadable",
             Self::WorkerImpossible { .. } => "WorkerImpossible",
             Self::WaitingForUsers { .. } => "WaitingForUsers",
+            Self::NoImages => "NoImages",
+            Self::PullPodUnwanted { .. } => "PullPodUnwanted",
             Self::ImageExists { .. } => "ImageExists",
             Self::PullStarted { .. } => "PullStarted",
             Self::Pulling { .. } => "Pulling",
@@ -533,6 +553,7 @@ impl Cause {
             Self::DevicePluginCurrent { .. } => "DevicePluginCurrent",
             Self::DevicePluginWriting { .. } => "DevicePluginWriting",
             Self::OldDevicePluginKept { .. } => "OldDevicePluginKept",
+            Self::OldDevicePluginUncounted { .. } => "OldDevicePluginUncounted",
             Self::OldDevicePluginRemoved { .. } => "OldDevicePluginRemoved",
             Self::DevicePluginReplaced { .. } => "DevicePluginReplaced",
             Self::PluginLabelsCurrent => "PluginLabelsCurrent",
@@ -547,11 +568,13 @@ impl Cause {
             | Self::ModuleReleased
             | Self::ModuleCurrent
             | Self::NotSelected
+            | Self::NodeIdle
             | Self::Assigned { .. }
             | Self::Loaded
             | Self::GoneWithReboot
             | Self::UnloadFinished
             | Self::LoadFinished
+            | Self::NoImages
             | Self::ImageExists { .. }
             | Self::NoDevicePlugin
             | Self::DevicePluginCurrent { .. }
@@ -566,6 +589,7 @@ impl Cause {
             | Self::Unloading { .. }
             | Self::WorkerOutdated { .. }
             | Self::WorkerOrphaned { .. }
+            | Self::PullPodUnwanted { .. }
             | Self::PullStarted { .. }
             | Self::RegistryAsked { .. }
             | Self::ImagesForgotten
@@ -584,7 +608,8 @@ impl Cause {
             | Self::WaitingForUsers { .. }
             | Self::Pulling { .. }
             | Self::ImageToMake { .. }
-            | Self::OldDevicePluginKept { .. } => Progress::Waiting,
+            | Self::OldDevicePluginKept { .. }
+            | Self::OldDevicePluginUncounted { .. } => Progress::Waiting,
             Self::NoNodes
             | Self::NodesLeftOut { .. }
             | Self::NodeUnschedulable { .. }

@@ -38,6 +38,7 @@ impl fmt::Display for Cause {
                 f.write_str("nothing tolerates ")?;
                 quoted(f, taints)
             }
+            Self::NodeIdle => f.write_str("the node neither has nor is to have a module"),
             Self::NodeNotReady => f.write_str("the node is not ready: its kubelet starts no pod"),
             Self::NoMapping { kernel } => write!(f, "no kernel mapping takes `{kernel}`"),
             Self::Unresolved { kernel, error } => write!(f, "kernel `{kernel}`: {error}"),
@@ -139,6 +140,13 @@ impl fmt::Display for Cause {
                 f.write_str("is unloaded when the pods that use it have left: ")?;
                 quoted(f, pods)
             }
+            Self::NoImages => f.write_str("no node needs an image"),
+            Self::PullPodUnwanted { pod } => {
+                write!(
+                    f,
+                    "pod `{pod}` pulls an image that is not wanted any more, and is removed"
+                )
+            }
             Self::ImageExists { image } => write!(f, "`{image}` exists"),
             Self::PullStarted { image } => write!(f, "a pod is made that pulls `{image}`"),
             Self::Pulling { image, pod } => write!(f, "pod `{pod}` pulls `{image}`"),
@@ -185,6 +193,12 @@ impl fmt::Display for Cause {
                 write!(
                     f,
                     "DaemonSet `{name}` of another version stays: {nodes} nodes want it"
+                )
+            }
+            Self::OldDevicePluginUncounted { name } => {
+                write!(
+                    f,
+                    "DaemonSet `{name}` of another version stays until it is known how many nodes want it"
                 )
             }
             Self::OldDevicePluginRemoved { name } => write!(f, "DaemonSet `{name}` is removed"),

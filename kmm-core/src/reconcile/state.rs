@@ -42,11 +42,6 @@ impl Node {
     pub fn reference(&self) -> ObjectRef {
         ObjectRef::cluster(Kind::Node, self.name())
     }
-
-    /// Whether the node has been started anew since `boot_id` was read there, and is up again.
-    pub fn has_rebooted_since(&self, boot_id: &str) -> bool {
-        self.facts.ready == Some(true) && self.facts.boot_id != boot_id
-    }
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -332,6 +327,11 @@ impl DaemonSet {
             self.metadata.name.as_str(),
         )
     }
+
+    /// Whether its counts are about what it says now. Those of a new one are all zero at first.
+    pub fn is_counted(&self) -> bool {
+        self.status.observed_generation >= self.metadata.generation.unwrap_or_default()
+    }
 }
 
 /// Counts of nodes of a DaemonSet.
@@ -344,6 +344,9 @@ pub struct DaemonSetCounts {
     /// Nodes that have one that is available.
     #[serde(deserialize_with = "or_default")]
     pub number_available: i32,
+    /// The generation of the specification that was counted.
+    #[serde(deserialize_with = "or_default")]
+    pub observed_generation: i64,
 }
 
 /// That nothing about an object has changed.

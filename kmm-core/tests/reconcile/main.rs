@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![allow(clippy::panic, reason = "helpers of tests are tests")]
 
+mod replay;
 mod rows;
 mod settled;
 mod settles;

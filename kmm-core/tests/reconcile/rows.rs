@@ -417,3 +417,70 @@ fn a_namespace_is_protected_until_its_last_module_is_unloaded() {
     }
     assert!(!label(&mut store) && !store.has(Kind::Module, "drivers", "plain"));
 }
+
+/// Rows 6.18 and 6.39: the label that a device plugin is bound to goes with the Module and with the selector.
+#[test]
+fn plugin_targets_follow_the_nodes() {
+    const TARGET: &str = "kmm.node.kubernetes.io/drivers.acme-nic.device-plugin-target";
+    let after = |change: fn(&mut Store)| {
+        let mut store = settled();
+        assert!(has_label(&mut store, TARGET));
+        change(&mut store);
+        store.round(&installation(), true);
+        has_label(&mut store, TARGET)
+    };
+    assert!(!after(|store| {
+        store.get(Kind::Node, "", NODE)["metadata"]["labels"]["pool"] = json!("none");
+    }));
+    assert!(!after(|store| {
+        let gone = |name: &str| name == "acme-nic";
+        store
+            .objects
+            .retain(|target, _| target.kind != Kind::Module || !gone(&target.name));
+    }));
+    assert!(!after(|store| {
+        let spec = &mut store.get(Kind::Module, "drivers", "acme-nic")["spec"];
+        spec.as_object_mut().unwrap().remove("devicePlugin");
+    }));
+    assert!(!after(|store| {
+        let taint = json!([{"key": "example.com/broken", "effect": "NoSchedule"}]);
+        store.get(Kind::Node, "", NODE)["spec"]["taints"] = taint;
+    }));
+    assert!(after(|store| {
+        let taint = json!([{"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}]);
+        store.get(Kind::Node, "", NODE)["spec"]["taints"] = taint;
+    }));
+}
+
+/// Row 6.54: each Module has one reason on each node, whatever the others have.
+#[test]
+fn every_module_has_one_reason_on_every_node() {
+    let mut store = settled();
+    // One cannot be resolved, one is for other nodes only.
+    let container = &mut store.get(Kind::Module, "drivers", "acme-nic")["spec"]["moduleLoader"]["container"];
+    container["kernelMappings"][0] = json!({"regexp": "(", "containerImage": "registry.example.com/acme:1"});
+    store.get(Kind::Node, "", "n00001")["metadata"]["labels"]["pool"] = json!("none");
+    let plans = store.round(&installation(), false);
+    for (place, plan) in plans.iter().take(4).enumerate() {
+        let node = format!("n0000{place}");
+        let about: Vec<(&str, &str)> = plan
+            .reasons
+            .iter()
+            .map(|reason| {
+                (
+                    reason.module.as_ref().unwrap().name.as_str(),
+                    reason.node.as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(about, [("acme-nic", node.as_str()), ("plain", node.as_str())]);
+        assert_eq!(
+            causes(plan, "acme-nic"),
+            [if place == 1 { "Withdrawing" } else { "Unresolved" }]
+        );
+        assert_eq!(
+            causes(plan, "plain"),
+            [if place == 1 { "Withdrawing" } else { "Assigned" }]
+        );
+    }
+}

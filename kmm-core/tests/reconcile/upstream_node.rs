@@ -98,6 +98,10 @@ fn excuse(facts: &BTreeMap<String, String>) -> Option<&'static str> {
         {
             return Some("no-unload-after-reboot");
         }
+        let not_ready = facts.get("nodeReady").is_some_and(|ready| ready != "True");
+        if fact("boot") == "other" && fact("pod") == "none" && fact("spec") == "absent" && not_ready {
+            return Some("no-unload-after-reboot");
+        }
         if fact("podModule") == "stranger" {
             return Some("worker-name-taken");
         }
@@ -204,9 +208,9 @@ fn recorded_nodes() {
             labelled += 1;
         }
     }
-    assert_eq!((same, labelled), (91, 45));
+    assert_eq!((same, labelled), (89, 43));
     let rows = [
-        ("no-unload-after-reboot", 2),
+        ("no-unload-after-reboot", 4),
         ("status-replaced", 2),
         ("worker-compared-by-meaning", 1),
         ("worker-name-taken", 4),
