@@ -9,7 +9,6 @@ use criterion::Criterion;
 use criterion::Throughput;
 use criterion::criterion_group;
 use criterion::criterion_main;
-use kmm_core::api::Module;
 use kmm_core::api::ModuleImagesConfig;
 use kmm_core::api::NodeModulesConfig;
 use kmm_core::module::Compiled;

@@ -39,10 +39,12 @@ impl KernelTree {
         // Whichever is first decides what all others are compared with: the same one each time.
         files.sort_unstable();
         let read = in_parallel(&files, |file, reader| {
-            let bytes = reader
-                .read(&folder.join(file))
-                .map_err(|error| error.to_string())?;
-            KernelObject::read(bytes, &PlainOnly).map_err(|error| error.to_string())
+            reader
+                .read(&folder.join(file), |source| {
+                    let whole = source.bytes(0..source.size()).unwrap_or_default();
+                    KernelObject::read(whole, &PlainOnly)
+                })
+                .map_err(|error| error.to_string())
         });
         let mut objects = Vec::new();
         for (file, object) in files.iter().zip(read) {
