@@ -20,7 +20,7 @@ A module names the files that it asks the kernel for (`modinfo -F firmware`). Wi
 with the image. One that is not there may still be on the node, or be for a device that nobody has, so this is a warning.
 The kernel also takes files that end in `.xz` and `.zst`.
 
-```console
+```console,ignore
 $ kmm modinfo -F firmware nic.ko
 acme/nic-2.bin
 ```

@@ -20,7 +20,7 @@ Every module says which kernel it was built for: its version magic. Without modu
 string; with them, only what follows the release (`SMP`, `preempt`, …), and then the checksum of each symbol. A mismatch
 ends with `version magic … should be …` in the kernel's log and `Invalid module format`.
 
-```console
+```console,ignore
 $ kmm modinfo -F vermagic nic.ko
 6.1.0-9-amd64 SMP preempt mod_unload modversions
 ```
