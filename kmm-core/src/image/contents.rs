@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::go_text::join_path;
 use crate::image::Entry;
+use crate::image::FileKind;
 use crate::image::ModuleFile;
 use crate::image::Tree;
 use crate::image::Unread;
@@ -44,7 +45,9 @@ pub fn kernels(tree: &Tree, dir_name: &str) -> Vec<String> {
     let folder = tree.find(&base).ok().flatten();
     let kernels = folder.iter().flat_map(Entry::children).filter(|child| {
         let target = child.followed().ok().flatten();
-        target.is_some_and(|target| target.walk().any(|file| file.is_module()))
+        target.is_some_and(|target| {
+            target.kind() == FileKind::Directory && target.walk().any(|file| file.is_module())
+        })
     });
     kernels.map(|child| child.shown_name()).collect()
 }

@@ -52,10 +52,18 @@ fn raw(line: &str) -> Option<ModprobeArgs> {
     })
 }
 
-const CASES: [Case; 46] = [
+const CASES: [Case; 47] = [
     ("KMM3001", Severity::Error, "is for kernel `6.1.0-7`", |s| {
         s.move_all(FOLDER, "opt/lib/modules/6.1.0-7");
     }),
+    (
+        "KMM3001",
+        Severity::Error,
+        "elsewhere, such as `/opt/lib/modules/acme-nic.ko`",
+        |s| {
+            s.move_all(FOLDER, "opt/lib/modules");
+        },
+    ),
     ("KMM3001", Severity::Error, "`dirName: /`", |s| {
         s.move_all(FOLDER, "lib/modules/6.1.0-9-amd64");
     }),

@@ -95,5 +95,6 @@ fn near_miss(context: &Context<'_>) -> Option<String> {
 
 fn holds_modules(tree: &Tree, path: &str) -> bool {
     let folder = tree.find(path).ok().flatten();
+    let folder = folder.filter(|folder| folder.kind() == FileKind::Directory);
     folder.is_some_and(|folder| folder.walk().any(|file| file.is_module()))
 }
