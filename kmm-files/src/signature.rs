@@ -76,3 +76,119 @@ impl Cryptography for AwsLc {
         Some(key.verify(bytes, signature).is_ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use kmm_core::kmod::MAGIC;
+
+    use super::*;
+
+    fn data(name: &str) -> Vec<u8> {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/signatures");
+        fs::read(folder.join(name)).unwrap()
+    }
+
+    fn certificates(names: &[&str]) -> Certificates {
+        let mut known = Certificates::default();
+        names.iter().for_each(|name| known.add(&data(name)).unwrap());
+        known
+    }
+
+    /// The module with a signature behind it, as `sign-file` puts it there.
+    fn with(signature: &[u8]) -> Vec<u8> {
+        let mut file = data("module.bin");
+        file.extend(signature);
+        file.extend([0, 0, 2, 0, 0, 0, 0, 0]);
+        file.extend((signature.len() as u32).to_be_bytes());
+        file.extend(MAGIC);
+        file
+    }
+
+    fn verify(known: &Certificates, file: &[u8]) -> String {
+        let signature = Signature::of(file).unwrap().unwrap();
+        known.verify(&signature, file).to_string()
+    }
+
+    const VALID: &str = "valid, by the key of `Acme modules`";
+
+    #[test]
+    fn what_openssl_signed_is_valid_with_its_certificate() {
+        let known = certificates(&["other.pem", "rsa.der", "p384.pem"]);
+        for (name, expected) in [
+            ("rsa-sha256", VALID),
+            ("rsa-sha1", VALID),
+            ("rsa-keyid", VALID),
+            ("rsa-attributes", VALID),
+            ("p384-sha384", "valid, by the key of `Acme curve`"),
+        ] {
+            assert_eq!(
+                verify(&known, &with(&data(&format!("{name}.p7s")))),
+                expected,
+                "{name}"
+            );
+        }
+        let two = with(&data("two-signers.p7s"));
+        assert_eq!(verify(&certificates(&["rsa.pem"]), &two), VALID);
+        assert_eq!(verify(&known, &data("sign-file.ko")), VALID);
+    }
+
+    #[test]
+    fn another_key_is_unknown_and_not_invalid() {
+        let known = certificates(&["other.pem", "p384.pem"]);
+        for name in ["rsa-sha256.p7s", "rsa-keyid.p7s", "rsa-attributes.p7s"] {
+            let found = verify(&known, &with(&data(name)));
+            assert_eq!(
+                found, "made with a key that is not among the certificates",
+                "{name}"
+            );
+        }
+    }
+
+    /// Each byte of the module, and each bit pattern of the signature's last bytes: nothing but what was signed is valid.
+    #[test]
+    fn an_altered_module_or_signature_is_not_valid() {
+        let known = certificates(&["rsa.pem", "p384.pem"]);
+        for name in ["rsa-sha256.p7s", "rsa-attributes.p7s", "p384-sha384.p7s"] {
+            let signature = data(name);
+            let file = with(&signature);
+            let module = file.len() - signature.len() - 12 - MAGIC.len();
+            for at in (0..module).chain(module + signature.len() - 40..module + signature.len()) {
+                let mut altered = file.clone();
+                altered[at] ^= 1;
+                let found = verify(&known, &altered);
+                assert!(found.starts_with("invalid: "), "{name}, byte {at}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_kernel_takes_is_told_apart() {
+        let known = certificates(&["rsa.pem", "ed25519.pem"]);
+        for (name, words) in [
+            ("rsa-pss", "not checked: RSASSA-PSS"),
+            ("rsa-sha3", "not checked: hash algorithm `sha3-256`"),
+            ("rsa-embedded", "invalid: the message has a content of its own"),
+        ] {
+            let found = verify(&known, &with(&data(&format!("{name}.p7s"))));
+            assert!(found.starts_with(words), "{name}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_cut_message_is_an_error_and_no_panic() {
+        let known = certificates(&["rsa.pem"]);
+        let signature = data("rsa-attributes.p7s");
+        for length in 1..signature.len() {
+            let file = with(&signature[..length]);
+            if let Ok(Some(found)) = Signature::of(&file) {
+                assert!(
+                    !known.verify(&found, &file).to_string().starts_with("valid"),
+                    "{length}"
+                );
+            }
+        }
+    }
+}

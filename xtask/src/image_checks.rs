@@ -1,4 +1,7 @@
-//! File trees of images made from real modules, indexed by the real `depmod`, and what the check says of each.
+//! File trees of images made from real modules, indexed by the real `depmod`, and what the check says of each: as a library,
+//! and as the built `kmm` on the OCI layouts that umoci makes of them.
+
+mod built;
 
 use std::fs;
 use std::path::Path;
@@ -176,6 +179,7 @@ pub(crate) fn compare(headers: &[PathBuf]) -> Result<()> {
     let symvers = Symvers::parse(&fs::read_to_string(own.join("Module.symvers"))?)?;
     let kernel = Kernel::from_symvers(&symvers);
     let work = steps::cache()?.join("kmods/work");
+    let binary = built::Binary::new(own, &release)?;
     let mut wrong = 0;
     for case in &CASES {
         let _ = fs::remove_dir_all(&work);
@@ -189,6 +193,16 @@ pub(crate) fn compare(headers: &[PathBuf]) -> Result<()> {
         codes.sort_unstable();
         codes.dedup();
         println!("  {:<32}{:<14}{}", case.name, report.fit.name(), codes.join(" "));
+        let told = binary.check(case, &work)?;
+        if told
+            != (
+                report.fit,
+                case.codes.iter().map(|code| (*code).to_owned()).collect(),
+            )
+        {
+            wrong += 1;
+            println!("    the built kmm says {} {:?}", told.0.name(), told.1);
+        }
         if report.fit != case.fit || codes != case.codes {
             wrong += 1;
             println!("    expected {} {:?}", case.fit.name(), case.codes);
@@ -198,7 +212,11 @@ pub(crate) fn compare(headers: &[PathBuf]) -> Result<()> {
     if wrong > 0 {
         bail!("{wrong} of {} images are judged wrongly", CASES.len());
     }
-    Ok(())
+    let _ = fs::remove_dir_all(&work);
+    make(&CASES[0], &work, &release, &built, &foreign)?;
+    binary.signatures(&work, &built)?;
+    binary.damage(&work)?;
+    binary.counted()
 }
 
 /// Lays out the file tree, and has the real `depmod` index it.

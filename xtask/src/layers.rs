@@ -21,6 +21,7 @@ use kmm_oci::SourceError;
 
 pub(crate) use make::Images;
 pub(crate) use make::Source;
+pub(crate) use make::install;
 pub(crate) use make::set_up;
 pub(crate) use make::shell;
 pub(crate) use speed::READ;

@@ -7,6 +7,7 @@ mod bad_input;
 mod builder;
 mod contract;
 mod fix;
+mod images;
 mod kernel_objects;
 mod preflight;
 mod snapshots;

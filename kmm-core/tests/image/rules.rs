@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use kmm_core::api::ModprobeArgs;
 use kmm_core::diag::Severity;
 use kmm_core::image::Fit;
 use kmm_core::image::rules;
@@ -11,6 +12,7 @@ use crate::scene::File;
 use crate::scene::MAGIC;
 use crate::scene::OUTSIDE;
 use crate::scene::Scene;
+use crate::scene::binary_index;
 use crate::scene::core;
 use crate::scene::nic;
 use crate::scene::object;
@@ -43,7 +45,14 @@ fn with_imports(scene: &mut Scene, imports: &[(&str, u32)]) {
     scene.put(DEP, "acme-nic.ko:\nacme_core.ko.xz:\n");
 }
 
-const CASES: [Case; 41] = [
+fn raw(line: &str) -> Option<ModprobeArgs> {
+    Some(ModprobeArgs {
+        load: line.split_whitespace().map(str::to_owned).collect(),
+        unload: Vec::new(),
+    })
+}
+
+const CASES: [Case; 46] = [
     ("KMM3001", Severity::Error, "is for kernel `6.1.0-7`", |s| {
         s.move_all(FOLDER, "opt/lib/modules/6.1.0-7");
     }),
@@ -167,8 +176,32 @@ const CASES: [Case; 41] = [
     ("KMM3021", Severity::Error, "`acme-nic.ko`", |s| {
         s.put(DEP, "acme_core.ko.xz:\n");
     }),
-    ("KMM3021", Severity::Note, "only `modules.dep.bin`", |s| {
+    ("KMM3020", Severity::Error, "kmod's modprobe", |s| {
+        s.with_binary_index = false;
+    }),
+    ("KMM3021", Severity::Note, "does not start with", |s| {
         s.move_all(DEP, &format!("{FOLDER}/modules.dep.bin"));
+    }),
+    ("KMM3021", Severity::Error, "`acme-nic.ko`", |s| {
+        s.put(
+            &format!("{FOLDER}/modules.dep.bin"),
+            binary_index("acme_core.ko.xz:\n"),
+        );
+    }),
+    (
+        "KMM3022",
+        Severity::Warning,
+        "`modules.dep` says something else of `acme_core.ko.xz`",
+        |s| {
+            let lines = "acme-nic.ko: acme_core.ko.xz host/kernel/drm.ko\nacme_core.ko.xz: acme-nic.ko\nhost/kernel/drm.ko:\n";
+            s.put(&format!("{FOLDER}/modules.dep.bin"), binary_index(lines));
+        },
+    ),
+    ("KMM3002", Severity::Error, "`other`", |s| {
+        s.modprobe.raw_args = raw("-vad /tmp/opt acme_nic other");
+    }),
+    ("KMM3005", Severity::Warning, "no parameter `debgu`", |s| {
+        s.modprobe.raw_args = raw("-vd /tmp/opt acme_nic debgu=1");
     }),
     ("KMM3022", Severity::Error, "lacks `acme_core.ko.xz`", |s| {
         s.put(DEP, "acme-nic.ko: host/kernel/drm.ko\nacme_core.ko.xz:\n");
@@ -260,6 +293,44 @@ fn each_rule_finds_what_it_is_for() {
         };
         assert_eq!(report.fit, expected, "{code}, {words}");
     }
+}
+
+#[test]
+fn raw_arguments_and_aliases_name_what_is_loaded() {
+    for line in ["acme_nic", "-a acme_core acme-nic", "pci:v1d2", ""] {
+        let mut scene = Scene::good();
+        scene.modprobe.module_name = String::new();
+        scene.modprobe.raw_args = raw(line);
+        scene.modprobe.parameters = vec!["nonsense=1".to_owned()];
+        let report = scene.check();
+        assert_eq!(report.fit, Fit::Fits, "{line}: {:#?}", report.findings);
+    }
+    let mut scene = Scene::good();
+    let pairs = [
+        "license=GPL",
+        "name=acme_nic",
+        "alias=acme-alias",
+        "parm=debug:x",
+        MAGIC,
+    ];
+    scene.put(NIC, signed(object(&pairs, &[("_printk", 2)]), b"good"));
+    scene.put(DEP, "acme-nic.ko:\nacme_core.ko.xz:\n");
+    scene.modprobe.module_name = "acme_alias".to_owned();
+    scene.modprobe.modules_loading_order = None;
+    scene.modprobe.parameters = vec!["debug=1".to_owned()];
+    let report = scene.check();
+    assert_eq!(report.findings, [], "{:#?}", report.findings);
+}
+
+#[test]
+fn who_names_no_module_asks_about_all() {
+    let mut scene = Scene::good();
+    scene.modprobe.module_name = String::new();
+    scene.modprobe.modules_loading_order = None;
+    scene.put(&format!("{FOLDER}/spare.ko"), "no module");
+    let report = scene.check();
+    assert!(report.modules.iter().all(|module| module.needed));
+    assert_eq!(report.fit, Fit::DoesNotFit);
 }
 
 #[test]

@@ -23,6 +23,7 @@ use kmm_core::kmod::Symvers;
 use kmm_core::kmod::Vermagic;
 use kmm_core::kmod::abi;
 use kmm_core::modprobe::HostModules;
+use kmm_core::modprobe::module_of_file;
 use kmm_core::sign::Verification;
 use kmm_core::sign::Verifier;
 
@@ -55,6 +56,7 @@ pub(crate) struct Scene {
     pub(crate) kernel: Option<abi::Kernel>,
     pub(crate) architecture: String,
     pub(crate) wants_signature: bool,
+    pub(crate) with_binary_index: bool,
 }
 
 /// A module that imports these symbols with these checksums.
@@ -110,6 +112,48 @@ pub(crate) fn packed(bytes: &[u8]) -> Vec<u8> {
     [b"\xfd7zXZ\0", bytes].concat()
 }
 
+/// The lines of a `modules.dep` as a `modules.dep.bin`: a node for each byte of a name, which is what kmod reads as well.
+pub(crate) fn binary_index(text: &str) -> Vec<u8> {
+    fn node(entries: &[(&[u8], &str)], out: &mut Vec<u8>) -> u32 {
+        let mut children: BTreeMap<u8, Vec<(&[u8], &str)>> = BTreeMap::new();
+        let mut value = None;
+        for (key, line) in entries {
+            match key.split_first() {
+                None => value = Some(*line),
+                Some((byte, rest)) => children.entry(*byte).or_default().push((rest, line)),
+            }
+        }
+        let offsets: BTreeMap<u8, u32> = children
+            .iter()
+            .map(|(byte, entries)| (*byte, node(entries, out)))
+            .collect();
+        let at = out.len() as u32;
+        let mut flags = 0;
+        if let (Some((first, _)), Some((last, _))) = (offsets.first_key_value(), offsets.last_key_value()) {
+            flags |= 0x2000_0000;
+            out.extend([*first, *last]);
+            for byte in *first..=*last {
+                out.extend(offsets.get(&byte).copied().unwrap_or(0).to_be_bytes());
+            }
+        }
+        if let Some(line) = value {
+            flags |= 0x4000_0000;
+            out.extend([0, 0, 0, 1, 0, 0, 0, 0]);
+            out.extend(line.bytes().chain([0]));
+        }
+        at | flags
+    }
+    let lines: Vec<(String, &str)> = text
+        .lines()
+        .filter_map(|line| Some((module_of_file(line.split_once(':')?.0)?, line)))
+        .collect();
+    let entries: Vec<(&[u8], &str)> = lines.iter().map(|(key, line)| (key.as_bytes(), *line)).collect();
+    let mut out = vec![0xb0, 0x07, 0xf4, 0x57, 0, 2, 0, 1, 0, 0, 0, 0];
+    let root = node(&entries, &mut out);
+    out[8..12].copy_from_slice(&root.to_be_bytes());
+    out
+}
+
 impl Scene {
     pub(crate) fn good() -> Self {
         let mut scene = Self {
@@ -119,6 +163,7 @@ impl Scene {
             kernel: None,
             architecture: "amd64".to_owned(),
             wants_signature: true,
+            with_binary_index: true,
         };
         scene.modprobe.module_name = "acme-nic".to_owned();
         scene.modprobe.dir_name = "/opt".to_owned();
@@ -175,9 +220,25 @@ impl Scene {
         self.files = moved.collect();
     }
 
+    /// The index in both forms, as `depmod` writes it: the binary one is made from the text where it is not given.
+    fn indexed(&self) -> BTreeMap<String, File> {
+        let mut files = self.files.clone();
+        let binary = format!("{FOLDER}/modules.dep.bin");
+        if let (Some(File::Bytes(text, _)), false, true) = (
+            self.files.get(&format!("{FOLDER}/modules.dep")),
+            files.contains_key(&binary),
+            self.with_binary_index,
+        ) {
+            let bytes = binary_index(std::str::from_utf8(text).unwrap());
+            files.insert(binary, File::Bytes(bytes, 0o644));
+        }
+        files
+    }
+
     pub(crate) fn tree(&self) -> Tree {
+        let files = self.indexed();
         let mut reader = LayerReader::new(&Limits::default()).verify_with(Arc::new(Known));
-        for (path, file) in &self.files {
+        for (path, file) in &files {
             let (kind, size, mode) = match file {
                 File::Bytes(bytes, mode) => (Kind::File, bytes.len() as u64, *mode),
                 File::Link(target) => (Kind::Symlink(target.as_bytes()), 0, 0o777),

@@ -368,12 +368,14 @@ impl<R: Skip> TarReader<R> {
     }
 
     fn leave(&mut self) -> Result<(), Fault> {
-        for part in [std::mem::take(&mut self.left), std::mem::take(&mut self.padding)] {
-            if self.input.skip(part)? > 0 {
-                return Err(Fault::Truncated);
-            }
-            self.position = self.position.saturating_add(part);
+        let left = std::mem::take(&mut self.left);
+        if self.input.skip(left)? > 0 {
+            return Err(Fault::Truncated);
         }
+        // umoci ends a layer with the last byte of its last file: the padding of that one may be missing, as for Go's reader.
+        let padding = std::mem::take(&mut self.padding);
+        let missing = self.input.skip(padding)?;
+        self.position = self.position.saturating_add(left + padding - missing);
         Ok(())
     }
 

@@ -83,12 +83,17 @@ fn a_stream_cut_anywhere_is_an_error_or_ends_between_entries() {
         .pax(&[("path", "p")])
         .file("q", b"1");
     let whole = tar.end();
-    let starts = [0, 4 * 512 + 1024 - 512, tar.bytes.len()];
+    // The end of each file's content, without its padding and with it: the last one may lack it.
+    let (first, second) = (5 * 512 - 124..=5 * 512, tar.bytes.len() - 511..=tar.bytes.len());
     for length in 0..=tar.bytes.len() {
         let cut = list(&whole[..length]);
         match cut {
             Ok(entries) => assert!(
-                length == 0 || length == tar.bytes.len() || entries.len() == 1 && length == starts[1],
+                match entries.len() {
+                    0 => length == 0,
+                    1 => first.contains(&length),
+                    _ => second.contains(&length),
+                },
                 "{length}"
             ),
             Err(error) => assert!(

@@ -264,7 +264,8 @@ pub(crate) fn shell(folder: &Path, script: &str) -> Result<()> {
     Ok(())
 }
 
-fn install() -> Result<()> {
+/// Installs the tools.
+pub(crate) fn install() -> Result<()> {
     let is_there = |tool: &&str| {
         let out = Command::new("dpkg-query")
             .args(["-W", "-f", "${Status}", tool])

@@ -65,16 +65,16 @@ fn plural(number: usize, word: &str) -> String {
 fn result(result: &Checked) -> String {
     let mut out = String::new();
     let image = result.image.as_deref().unwrap_or("no image");
-    let kernel = result.kernel.as_deref().unwrap_or("no kernel");
+    let kernel = match &result.kernel {
+        Some(kernel) => format!("kernel {kernel}"),
+        None => "no kernel".to_owned(),
+    };
     let module = result
         .module
         .as_ref()
         .map(|module| format!("{}/{}, ", module.namespace, module.name));
     let verdict = result.verdict.replace('-', " ");
-    let line = format!(
-        "{image} ({}kernel {kernel}): {verdict}",
-        module.unwrap_or_default()
-    );
+    let line = format!("{image} ({}{kernel}): {verdict}", module.unwrap_or_default());
     let _ = writeln!(out, "{}", printable(&line));
     let needed = result.modules.iter().filter(|module| module.needed);
     for module in needed.clone().take(MOST_MODULES) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::depmod::BinaryIndex;
 use crate::depmod::Config;
 use crate::depmod::DepmodError;
 use crate::depmod::Index;
@@ -18,6 +19,9 @@ use crate::image::Unread;
 use crate::kmod::KernelObject;
 use crate::kmod::KmodError;
 use crate::kmod::abi;
+use crate::kmod::abi::Doubt;
+use crate::modprobe::Asked;
+use crate::modprobe::asked;
 use crate::modprobe::fold_name;
 use crate::modprobe::module_of_file;
 
@@ -39,8 +43,12 @@ pub(super) struct Context<'a> {
     pub(super) modules: Vec<Found<'a>>,
     /// Links in it that lead out of it.
     pub(super) links: Vec<OutsideLink>,
-    /// `modules.dep` as it is.
+    /// The index as it is: `modules.dep.bin`, which is all that kmod's `modprobe` reads, or `modules.dep` without it.
     pub(super) listed: Option<Listed>,
+    /// `modules.dep`, where there are both.
+    pub(super) text: Option<BTreeMap<String, Vec<String>>>,
+    /// Whether there is only `modules.dep`.
+    pub(super) only_text: bool,
     /// What `modules.dep` should say: the modules that each needs, by path.
     pub(super) expected: Result<BTreeMap<String, Vec<String>>, DepmodError>,
 }
@@ -69,11 +77,11 @@ pub(super) struct OutsideLink {
     pub(super) target: String,
 }
 
-/// `modules.dep` of the image.
+/// `modules.dep.bin` or `modules.dep` of the image.
 pub(super) enum Listed {
     /// The modules that each needs, by path.
     Text(BTreeMap<String, Vec<String>>),
-    /// Only `modules.dep.bin`, or a file that was not read: the reason.
+    /// It was not read, or cannot be: the reason.
     Unread(String),
 }
 
@@ -93,11 +101,13 @@ impl<'a> Context<'a> {
             modules: Vec::new(),
             links: Vec::new(),
             listed: None,
+            text: None,
+            only_text: false,
             expected: Ok(BTreeMap::new()),
         };
         if let Some(folder) = folder {
             context.collect(folder);
-            context.listed = listed(&folder);
+            context.list(&folder);
             context.expected = context.index();
             context.mark_needed();
             context.compare();
@@ -105,12 +115,23 @@ impl<'a> Context<'a> {
         context
     }
 
-    /// Names that the Module loads: `moduleName`, and all of `modulesLoadingOrder`.
-    pub(super) fn wanted(&self) -> Vec<&'a str> {
+    /// What is given to `modprobe`: `moduleName` and its parameters, or what `rawArgs` has in their place.
+    pub(super) fn asked(&self) -> Asked<'a> {
         let modprobe = self.subject.modprobe;
+        if let Some(raw) = &modprobe.raw_args {
+            return asked(&raw.load);
+        }
         let first = Some(modprobe.module_name.as_str()).filter(|name| !name.is_empty());
-        let mut names: Vec<&str> = first.into_iter().collect();
-        for name in modprobe.modules_loading_order.iter().flatten() {
+        Asked {
+            modules: first.into_iter().collect(),
+            parameters: modprobe.parameters.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// Names that the Module loads: what is asked for, and all of `modulesLoadingOrder`.
+    pub(super) fn wanted(&self) -> Vec<&'a str> {
+        let mut names = self.asked().modules;
+        for name in self.subject.modprobe.modules_loading_order.iter().flatten() {
             if !names.contains(&name.as_str()) {
                 names.push(name);
             }
@@ -118,10 +139,36 @@ impl<'a> Context<'a> {
         names
     }
 
-    /// The module of this name, in either spelling.
+    /// Whether the index finds a module of this name among those of the node, through a link.
+    pub(super) fn is_on_node(&self, name: &str) -> bool {
+        let Some(Listed::Text(lines)) = &self.listed else {
+            return false;
+        };
+        let name = fold_name(name);
+        let mut paths = lines.keys();
+        paths.any(|path| self.is_outside(path) && module_of_file(path).is_some_and(|found| found == name))
+    }
+
+    /// The file that [`Self::listed`] was read from.
+    pub(super) fn index_path(&self) -> String {
+        let name = if self.only_text || self.listed.is_none() {
+            "modules.dep"
+        } else {
+            "modules.dep.bin"
+        };
+        format!("{}/{name}", self.folder_path)
+    }
+
+    /// The module of this name, in either spelling; else the one that has it for an alias, as `modprobe` takes them.
     pub(super) fn module(&self, name: &str) -> Option<&Found<'a>> {
         let name = fold_name(name);
-        self.modules.iter().find(|module| module.name == name)
+        let named = self.modules.iter().find(|module| module.name == name);
+        named.or_else(|| {
+            let mut objects = self.objects();
+            let has =
+                |object: &KernelObject| object.info.values("alias").any(|alias| fold_name(&alias) == name);
+            objects.find(|(_, object)| has(object)).map(|(module, _)| module)
+        })
     }
 
     /// The modules that can be read.
@@ -210,6 +257,25 @@ impl<'a> Context<'a> {
         });
     }
 
+    fn list(&mut self, folder: &Entry<'_>) {
+        let text = read(folder, b"modules.dep", |bytes| {
+            Ok(parse(&String::from_utf8_lossy(bytes)))
+        });
+        match read(folder, b"modules.dep.bin", parse_binary) {
+            None => {
+                self.only_text = text.is_some();
+                self.listed = text;
+            }
+            Some(listed) => {
+                self.listed = Some(listed);
+                self.text = match text {
+                    Some(Listed::Text(lines)) => Some(lines),
+                    Some(Listed::Unread(_)) | None => None,
+                };
+            }
+        }
+    }
+
     fn index(&self) -> Result<BTreeMap<String, Vec<String>>, DepmodError> {
         let options = Options {
             gzip: true,
@@ -253,9 +319,26 @@ impl<'a> Context<'a> {
             kernel.add(&object);
         }
         for module in &mut self.modules {
-            module.verdict = module.object().map(|object| abi::compare(&object, &kernel));
+            module.verdict = module.object().map(|object| {
+                let mut verdict = abi::compare(&object, &kernel);
+                if is_same_build(&object, &kernel, self.subject.kernel.raw()) {
+                    verdict
+                        .doubts
+                        .retain(|doubt| !matches!(doubt, Doubt::Vermagic { .. }));
+                }
+                verdict
+            });
         }
     }
+}
+
+/// The same release, and the checksum of the kernel's own structures: no other build has both, so its version magic need
+/// not be known.
+fn is_same_build(object: &KernelObject, kernel: &abi::Kernel, release: &str) -> bool {
+    let magic = object.info.vermagic();
+    magic.is_some_and(|magic| magic.release() == release)
+        && object.module_layout.is_some()
+        && kernel.symbol("module_layout").is_some()
 }
 
 impl Found<'_> {
@@ -291,21 +374,40 @@ impl ModuleTree for View<'_, '_> {
     }
 }
 
-fn listed(folder: &Entry<'_>) -> Option<Listed> {
-    let file = |name: &[u8]| folder.child(name)?.followed().ok()?;
-    let Some(text) = file(b"modules.dep") else {
-        file(b"modules.dep.bin")?;
-        return Some(Listed::Unread("only `modules.dep.bin` is there".to_owned()));
-    };
-    Some(match text.text() {
-        Some(Ok(text)) => Listed::Text(parse(&String::from_utf8_lossy(text))),
+type Lines = BTreeMap<String, Vec<String>>;
+
+fn read(
+    folder: &Entry<'_>,
+    name: &[u8],
+    parse: impl FnOnce(&[u8]) -> Result<Lines, String>,
+) -> Option<Listed> {
+    let file = folder.child(name)?.followed().ok()??;
+    Some(match file.text() {
+        Some(Ok(bytes)) => match parse(bytes) {
+            Ok(lines) => Listed::Text(lines),
+            Err(reason) => Listed::Unread(reason),
+        },
         Some(Err(unread)) => Listed::Unread(unread.to_string()),
         None => Listed::Unread("it is no file".to_owned()),
     })
 }
 
+/// The values of a binary index are lines of the text.
+fn parse_binary(bytes: &[u8]) -> Result<Lines, String> {
+    let mut lines = Lines::new();
+    let index = BinaryIndex::parse(bytes).map_err(|error| error.to_string())?;
+    let walked = index.walk(|_, values| {
+        // The first of several values is the one that counts.
+        if let Some(value) = values.first() {
+            lines.append(&mut parse(&String::from_utf8_lossy(value.value)));
+        }
+    });
+    walked.map_err(|error| error.to_string())?;
+    Ok(lines)
+}
+
 /// `path: path path…`, line by line.
-fn parse(text: &str) -> BTreeMap<String, Vec<String>> {
+fn parse(text: &str) -> Lines {
     let line = |line: &str| {
         let (path, needs) = line.split_once(':')?;
         let needs = needs.split_ascii_whitespace().map(str::to_owned).collect();

@@ -35,7 +35,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
     let lines = match &context.listed {
         None => return,
         Some(Listed::Unread(reason)) => {
-            let path = format!("{}/modules.dep", context.folder_path);
+            let path = context.index_path();
             let finding = RULE.finding(path, format!("not looked at: {reason}"));
             findings.push(finding.with_severity(Severity::Note).in_doubt());
             return;
@@ -60,7 +60,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             count(names.len(), "module"),
             few(&names)
         );
-        let finding = RULE.finding(format!("{}/modules.dep", context.folder_path), message);
+        let finding = RULE.finding(context.index_path(), message);
         let (base, kernel) = (&context.base, context.subject.kernel.matched());
         let help = format!("run `depmod -b {base} {kernel}` after the last module was copied");
         findings.push(finding.with_help(help).if_needed(is_needed));

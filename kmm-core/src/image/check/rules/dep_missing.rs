@@ -1,4 +1,4 @@
-//! KMM3020: there is no `modules.dep`.
+//! KMM3020: there is no `modules.dep`, or no `modules.dep.bin`.
 
 use crate::diag::RuleText;
 use crate::diag::Severity;
@@ -12,11 +12,12 @@ pub(super) const RULE: Rule = Rule {
     text: RuleText {
         code: "KMM3020",
         name: "modules-dep-missing",
-        summary: "there is no `modules.dep`",
+        summary: "there is no `modules.dep`, or no `modules.dep.bin`",
         explanation: "\
-`modprobe` finds modules by the index that `depmod` writes: `modules.dep` or `modules.dep.bin`. The worker does not write
-it. Without it, loading ends with `modprobe: FATAL: Module … not found`, although the file is there. `depmod` without a
-version indexes the kernel of the machine that builds the image.
+`modprobe` finds modules by the index that `depmod` writes. kmod's `modprobe` reads `modules.dep.bin` and nothing else;
+that of BusyBox reads the text, `modules.dep`. The worker does not write either. Without it, loading ends with
+`modprobe: FATAL: Module … not found`, although the file of the module is there. `depmod` without a version indexes the
+kernel of the machine that builds the image.
 
 ```dockerfile
 RUN depmod -b /opt ${KERNEL_FULL_VERSION}
@@ -30,11 +31,21 @@ Run `depmod` with `-b` and the version, after the modules are in their place.
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
-    if context.folder.is_none() || context.modules.is_empty() || context.listed.is_some() {
+    if context.folder.is_none() || context.modules.is_empty() {
         return;
     }
-    let path = format!("{}/modules.dep", context.folder_path);
-    let finding = RULE.finding(path, "it is not there, and modprobe finds no module without it");
+    let finding = if context.only_text {
+        let path = format!("{}/modules.dep.bin", context.folder_path);
+        RULE.finding(
+            path,
+            "it is not there, and kmod's modprobe does not read the text `modules.dep`",
+        )
+    } else if context.listed.is_none() {
+        let path = format!("{}/modules.dep", context.folder_path);
+        RULE.finding(path, "it is not there, and modprobe finds no module without it")
+    } else {
+        return;
+    };
     let (base, kernel) = (&context.base, context.subject.kernel.matched());
     let right = format!("run `depmod -b {base} {kernel}` when the image is built");
     findings.push(match elsewhere(context) {

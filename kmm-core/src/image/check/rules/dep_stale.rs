@@ -19,8 +19,8 @@ pub(super) const RULE: Rule = Rule {
 `modules.dep` says which modules each one needs. Where it was made from other files than those that are there, `modprobe`
 looks for files that do not exist, or loads a module without what it needs: `Unknown symbol`.
 
-The lines of the image are compared with those that follow from the symbols of its modules. Lines of modules of the node's
-kernel, behind a link such as `host`, are not.
+kmod reads `modules.dep.bin`, BusyBox `modules.dep`: both must say the same. The lines of the image are compared with those
+that follow from the symbols of its modules. Lines of modules of the node's kernel, behind a link such as `host`, are not.
 
 ```dockerfile
 RUN depmod -b /opt ${KERNEL_FULL_VERSION}
@@ -34,7 +34,7 @@ Run `depmod` after the last change of the folder. Modules that need each other h
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
-    let path = format!("{}/modules.dep", context.folder_path);
+    let path = context.index_path();
     let expected = match &context.expected {
         Ok(expected) => expected,
         Err(error) => {
@@ -64,6 +64,15 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
                 .with_severity(Severity::Warning)
                 .with_help(&help),
         );
+    }
+    if let Some(text) = context.text.as_ref().filter(|text| *text != lines) {
+        let paths = text
+            .keys()
+            .chain(lines.keys().filter(|path| !text.contains_key(*path)));
+        let differ: Vec<&String> = paths.filter(|path| text.get(*path) != lines.get(*path)).collect();
+        let message = format!("`modules.dep` says something else of {}", few(&differ));
+        let finding = RULE.finding(&path, message).with_severity(Severity::Warning);
+        findings.push(finding.with_help(&help));
     }
     for module in &context.modules {
         let (Some(should), Some(is)) = (expected.get(&module.relative), lines.get(&module.relative)) else {

@@ -2,11 +2,8 @@
 
 use crate::diag::RuleText;
 use crate::diag::Severity;
-use crate::modprobe::fold_name;
-use crate::modprobe::module_of_file;
 
 use super::super::context::Context;
-use super::super::context::Listed;
 use super::super::finding::Findings;
 use super::super::finding::Rule;
 use super::super::finding::few;
@@ -35,10 +32,10 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
     if context.folder.is_none() {
         return;
     }
-    let first = context.subject.modprobe.module_name.as_str();
-    let others = context.wanted().into_iter().filter(|name| *name != first);
+    let first = context.asked().modules;
+    let others = context.wanted().into_iter().filter(|name| !first.contains(name));
     let missing: Vec<&str> = others
-        .filter(|name| context.module(name).is_none() && !through_link(context, name))
+        .filter(|name| context.module(name).is_none() && !context.is_on_node(name))
         .collect();
     if !missing.is_empty() {
         let message = format!(
@@ -48,14 +45,4 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         let finding = RULE.finding(&context.folder_path, message);
         findings.push(finding.with_help("modprobe leaves it out without a word: put it into the image"));
     }
-}
-
-/// Whether `modules.dep` finds it among the modules of the node.
-fn through_link(context: &Context<'_>, name: &str) -> bool {
-    let Some(Listed::Text(lines)) = &context.listed else {
-        return false;
-    };
-    let name = fold_name(name);
-    let mut paths = lines.keys();
-    paths.any(|path| context.is_outside(path) && module_of_file(path).is_some_and(|found| found == name))
 }

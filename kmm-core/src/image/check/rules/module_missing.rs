@@ -15,8 +15,8 @@ pub(super) const RULE: Rule = Rule {
         summary: "the module that is to be loaded is not in the folder of the kernel",
         explanation: "\
 `modprobe` is called with `moduleName`, which is the name of a module: that of its file without `.ko`. `-` and `_` are
-the same. Where no file of that name is in `<dirName>/lib/modules/<kernel>`, loading ends with
-`modprobe: FATAL: Module … not found`.
+the same, and an alias of a module finds it too. With `rawArgs` it is what `rawArgs.load` names instead. Where no file of
+that name is in `<dirName>/lib/modules/<kernel>`, loading ends with `modprobe: FATAL: Module … not found`.
 
 ```yaml
 modprobe:
@@ -31,20 +31,24 @@ Write the name of the file, or put the module into the image.
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
-    let name = context.subject.modprobe.module_name.as_str();
-    if context.folder.is_none() || name.is_empty() || context.module(name).is_some() {
+    if context.folder.is_none() {
         return;
     }
-    let message = format!("there is no module `{name}` in it");
-    let finding = RULE.finding(&context.folder_path, message);
     let names: Vec<&str> = context
         .modules
         .iter()
         .map(|module| module.name.as_str())
         .collect();
-    findings.push(if names.is_empty() {
-        finding.with_help("the folder holds no modules at all: copy them into it when the image is built")
-    } else {
-        finding.with_help(format!("the modules in it are {}", few(&names)))
-    });
+    for name in context.asked().modules {
+        // What stands for a device is matched against patterns, by the kernel's own rules.
+        if name.contains(':') || context.module(name).is_some() || context.is_on_node(name) {
+            continue;
+        }
+        let finding = RULE.finding(&context.folder_path, format!("there is no module `{name}` in it"));
+        findings.push(if names.is_empty() {
+            finding.with_help("the folder holds no modules at all: copy them into it when the image is built")
+        } else {
+            finding.with_help(format!("the modules in it are {}", few(&names)))
+        });
+    }
 }

@@ -32,8 +32,8 @@ Write a name that the module has. The message lists them.
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
-    let modprobe = context.subject.modprobe;
-    let module = context.module(&modprobe.module_name);
+    let asked = context.asked();
+    let module = asked.modules.first().and_then(|name| context.module(name));
     let Some((module, object)) = module.and_then(|module| Some((module, module.object()?))) else {
         return;
     };
@@ -43,7 +43,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         .into_iter()
         .map(|known| known.name)
         .collect();
-    let unknown: Vec<&str> = modprobe
+    let unknown: Vec<&str> = asked
         .parameters
         .iter()
         .map(|given| given.split('=').next().unwrap_or(given))

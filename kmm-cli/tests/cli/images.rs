@@ -1,0 +1,462 @@
+//! `kmm image` on images in every form, made here of the folders of the examples, and on broken ones.
+
+use std::fs;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kmm_core::image;
+use kmm_oci::Digest;
+use serde_json::Value;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::builder::Object;
+use super::command;
+use super::kmm;
+use super::kmm_with_input;
+use super::stderr;
+use super::stdout;
+use super::workspace;
+
+const KERNEL: &str = "6.1.0-56-cloud-amd64";
+const FOR_KERNEL: [&str; 6] = [
+    "-m",
+    "kmm_base",
+    "-k",
+    KERNEL,
+    "--symvers",
+    "examples/images/Module.symvers",
+];
+
+type Files = Vec<(String, Vec<u8>)>;
+
+/// The files of an example.
+fn rootfs(name: &str) -> Files {
+    let root = workspace().join("examples/images").join(name);
+    let folder = format!("opt/lib/modules/{KERNEL}");
+    ["kmm_base.ko", "modules.dep", "modules.dep.bin"]
+        .map(|file| format!("{folder}/{file}"))
+        .map(|path| (path.clone(), fs::read(root.join(&path)).unwrap()))
+        .into()
+}
+
+fn tar(files: &Files) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (path, bytes) in files {
+        let mut header = [0_u8; 512];
+        let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+        put(0, path);
+        put(100, "0000644");
+        put(124, &format!("{:011o}", bytes.len()));
+        put(136, "00000000000");
+        put(148, "        ");
+        put(156, "0");
+        put(257, "ustar");
+        put(263, "00");
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        out.extend(header);
+        out.extend(bytes);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
+/// An OCI layout with one image of one layer, tagged `v1`.
+fn layout(rootfs: &Files) -> Files {
+    let mut files = Files::new();
+    let mut blob = |kind: &str, bytes: Vec<u8>| {
+        let (digest, size) = (Digest::sha256(&bytes), bytes.len());
+        let path = format!("blobs/{}", digest.to_string().replace(':', "/"));
+        files.push((path, bytes));
+        json!({"mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest.to_string(), "size": size})
+    };
+    let layer = tar(rootfs);
+    let config = json!({
+        "os": "linux", "architecture": "amd64", "created": "2026-11-21T00:00:00Z",
+        "rootfs": {"type": "layers", "diff_ids": [Digest::sha256(&layer).to_string()]},
+    });
+    let layer = blob("layer.v1.tar", layer);
+    let config = blob("config.v1+json", config.to_string().into_bytes());
+    let manifest = json!({"schemaVersion": 2, "config": config, "layers": [layer]});
+    let mut manifest = blob("manifest.v1+json", manifest.to_string().into_bytes());
+    manifest["annotations"] = json!({"org.opencontainers.image.ref.name": "v1"});
+    let index = json!({"schemaVersion": 2, "manifests": [manifest]});
+    files.push(("index.json".to_owned(), index.to_string().into_bytes()));
+    files.push((
+        "oci-layout".to_owned(),
+        br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(),
+    ));
+    files
+}
+
+/// Writes a layout and an archive of it.
+fn written(files: &Files) -> (TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let (layout, archive) = (folder.path().join("layout"), folder.path().join("image.tar"));
+    for (path, bytes) in files {
+        let path = layout.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    fs::write(&archive, tar(files)).unwrap();
+    (folder, layout, archive)
+}
+
+fn check(image: &str, more: &[&str]) -> Output {
+    kmm(&[&["image", "check", image, "-o", "json"], more].concat())
+}
+
+/// Exit code and verdict, and the codes of errors and doubts.
+fn answer(output: &Output) -> (i32, String, Vec<String>) {
+    let answer: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)));
+    let result = &answer["results"][0];
+    let found = result["diagnostics"].as_array().unwrap().iter();
+    let codes = found
+        .filter(|found| found["severity"] == "error" || found["inDoubt"] == true)
+        .map(|found| found["code"].as_str().unwrap().to_owned());
+    let verdict = result["verdict"].as_str().unwrap().to_owned();
+    (output.status.code().unwrap(), verdict, codes.collect())
+}
+
+fn shown(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn every_form_of_an_image_gives_the_same_answer() {
+    for (name, expected) in [
+        ("right", (0, "fits".to_owned(), vec![])),
+        (
+            "wrong",
+            (1, "does-not-fit".to_owned(), vec!["KMM3013".to_owned()]),
+        ),
+    ] {
+        let files = layout(&rootfs(name));
+        let (_keep, folder, archive) = written(&files);
+        let bytes = fs::read(&archive).unwrap();
+        for image in [
+            format!("dir:examples/images/{name}"),
+            format!("oci:{}", shown(&folder)),
+            format!("oci:{}:v1", shown(&folder)),
+            format!("oci-archive:{}", shown(&archive)),
+            format!("oci-archive:{}:v1", shown(&archive)),
+        ] {
+            assert_eq!(answer(&check(&image, &FOR_KERNEL)), expected, "{image}");
+        }
+        let args = [&["image", "check", "-", "-o", "json"], &FOR_KERNEL[..]].concat();
+        assert_eq!(answer(&kmm_with_input(&args, &bytes)), expected, "standard input");
+    }
+}
+
+#[test]
+fn digest_and_platform_are_those_of_the_manifest() {
+    let files = layout(&rootfs("right"));
+    let (_keep, folder, _) = written(&files);
+    let output = kmm(&[
+        "image",
+        "inspect",
+        &format!("oci:{}", shown(&folder)),
+        "-o",
+        "json",
+    ]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let image = &answer["images"][0];
+    let manifest = files
+        .iter()
+        .rfind(|(path, _)| path.starts_with("blobs/"))
+        .unwrap();
+    assert_eq!(image["digest"], Digest::sha256(&manifest.1).to_string());
+    assert_eq!(image["platform"], "linux/amd64");
+    assert_eq!(image["folders"][0]["kernel"], KERNEL);
+    assert_eq!(image["folders"][0]["modules"][0]["version"], "1.0.0");
+}
+
+/// A blob that is not what its digest says, or is not there, tells nothing; what is certainly not there is a "no".
+#[test]
+fn what_cannot_be_told_is_neither_yes_nor_no() {
+    let unread = (2, "unknown".to_owned(), vec!["KMM3091".to_owned()]);
+    for number in 0..3 {
+        let mut files = layout(&rootfs("wrong"));
+        let middle = files[number].1.len() / 2;
+        files[number].1[middle] ^= 1;
+        let (_keep, folder, archive) = written(&files);
+        for image in [
+            format!("oci:{}", shown(&folder)),
+            format!("oci-archive:{}", shown(&archive)),
+        ] {
+            assert_eq!(
+                answer(&check(&image, &FOR_KERNEL)),
+                unread,
+                "blob {number} of {image}"
+            );
+        }
+        let cut: Files = files
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| *at != number)
+            .map(|(_, file)| file)
+            .collect();
+        let (_keep, folder, _) = written(&cut);
+        assert_eq!(
+            answer(&check(&format!("oci:{}", shown(&folder)), &FOR_KERNEL)),
+            unread
+        );
+    }
+    let (_keep, folder, _) = written(&layout(&rootfs("right")));
+    let missing = (1, "does-not-fit".to_owned(), vec!["KMM3090".to_owned()]);
+    let image = format!("oci:{}", shown(&folder));
+    assert_eq!(answer(&check(&format!("{image}:v2"), &FOR_KERNEL)), missing);
+    let foreign = [&FOR_KERNEL[..], &["--platform", "linux/arm64"]].concat();
+    assert_eq!(answer(&check(&image, &foreign)), missing);
+}
+
+/// "No" is certain as soon as one image does not fit.
+#[test]
+fn the_worst_of_several_images_decides() {
+    let gone = "dir:examples/images/nothing";
+    let (right, wrong) = ("dir:examples/images/right", "dir:examples/images/wrong");
+    for (images, code) in [
+        (&[right, right][..], 0),
+        (&[right, wrong], 1),
+        (&[right, gone], 2),
+        (&[gone, wrong], 1),
+    ] {
+        let output = kmm(&[&["image", "check"], images, &FOR_KERNEL[..]].concat());
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{images:?}: {}",
+            stdout(&output)
+        );
+    }
+}
+
+#[test]
+fn the_modules_of_a_kernel_tell_what_it_takes() {
+    let tree = tempfile::tempdir().unwrap();
+    let magic = format!("vermagic={KERNEL} SMP preempt mod_unload modversions ");
+    let mut known = Object::module(&["name=known", "license=GPL", "intree=Y", &magic]);
+    let symbols = [
+        ("module_layout", 0xa351_f379),
+        ("__fentry__", 0xbdfb_6dbb),
+        ("param_ops_int", 0xecbf_b15f),
+        ("_printk", 0x9299_7ed8),
+        ("__x86_return_thunk", 0x5b82_39ca),
+    ];
+    known.imports(&symbols.map(|(name, _)| name)[1..]);
+    known.versions(&symbols);
+    fs::create_dir(tree.path().join("kernel")).unwrap();
+    fs::write(tree.path().join("kernel/known.ko"), known.build()).unwrap();
+    let mut later = Object::module(&["name=later", "license=GPL", "vermagic=5.0 "]);
+    later.imports(&["_printk"]);
+    later.versions(&[("_printk", 7)]);
+    fs::write(tree.path().join("added.ko"), later.build()).unwrap();
+    let tree = ["-m", "kmm_base", "--kernel-tree", shown(tree.path())];
+    // Without -k the modules name the kernel.
+    let output = check("dir:examples/images/right", &tree);
+    assert_eq!(
+        answer(&output),
+        (0, "fits".to_owned(), vec![]),
+        "{}",
+        stdout(&output)
+    );
+    let output = check("dir:examples/images/wrong", &tree);
+    assert_eq!(answer(&output).2, ["KMM3013"], "{}", stdout(&output));
+    let other = check(
+        "dir:examples/images/right",
+        &[&tree[..], &["-k", "6.8.0"]].concat(),
+    );
+    assert_eq!(other.status.code(), Some(2));
+    assert!(stderr(&other).contains("are of kernel"), "{}", stderr(&other));
+}
+
+/// A registry on the loopback that speaks plain HTTP, and has one image.
+struct Registry {
+    address: std::net::SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Registry {
+    fn start(files: Files) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let serve = move || {
+            for stream in listener.incoming().flatten() {
+                if stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                // Whoever goes away, or speaks TLS, is no concern of the others.
+                let _ = answer_request(stream, &files);
+            }
+        };
+        Self {
+            address,
+            stop,
+            thread: Some(std::thread::spawn(serve)),
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn answer_request(mut stream: TcpStream, files: &Files) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut request: Vec<u8> = Vec::new();
+    let mut piece = [0; 1024];
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        let read = stream.read(&mut piece)?;
+        request.extend(&piece[..read]);
+        // What starts TLS is no request.
+        if read == 0 || !request[0].is_ascii_uppercase() {
+            return Ok(());
+        }
+    }
+    let line = String::from_utf8_lossy(&request);
+    let path = line.split(' ').nth(1).unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    // The last blob of the layout is the manifest.
+    let manifest = files.iter().rfind(|(path, _)| path.starts_with("blobs/"));
+    let wanted = format!("blobs/{}", last.replace(':', "/"));
+    let found = match last {
+        "v1" => manifest,
+        _ => files.iter().find(|(path, _)| *path == wanted),
+    };
+    let (status, body) = match found {
+        Some((_, bytes)) => ("200 OK", bytes.as_slice()),
+        None if path == "/v2/" => ("200 OK", &b"{}"[..]),
+        None => ("404 Not Found", &b"{}"[..]),
+    };
+    let kind = if path.contains("/manifests/") {
+        "application/vnd.oci.image.manifest.v1+json"
+    } else {
+        "application/octet-stream"
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    if !line.starts_with("HEAD ") {
+        stream.write_all(body)?;
+    }
+    Ok(())
+}
+
+/// With `-f` alone the mapping names the image, and the Module says how its registry is reached.
+#[test]
+fn images_of_a_mapping_are_had_from_their_registry() {
+    let registry = Registry::start(layout(&rootfs("right")));
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("registries.conf");
+    fs::write(&empty, "").unwrap();
+    let check = |tls: bool, tag: &str, more: &[&str]| {
+        let module = json!({
+            "apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Module",
+            "metadata": {"name": "base", "namespace": "drivers"},
+            "spec": {"selector": {"a": "b"}, "moduleLoader": {"container": {
+                "modprobe": {"moduleName": "kmm_base"},
+                "registryTLS": {"insecure": tls},
+                "kernelMappings": [{"regexp": "cloud", "containerImage": format!("{}/acme/base:{tag}", registry.address)}],
+            }}},
+        });
+        let args = ["image", "check", "-f", "-", "-o", "json", "-k", KERNEL];
+        let symvers = ["--symvers", "examples/images/Module.symvers"];
+        let output = command(&[&args, &symvers[..], more].concat())
+            .stdin(module.to_string())
+            .env("NO_PROXY", "127.0.0.1")
+            .env("REGISTRY_AUTH_FILE", folder.path().join("none"))
+            .env("CONTAINERS_REGISTRIES_CONF", &empty)
+            .output()
+            .unwrap();
+        answer(&output)
+    };
+    let fits = (0, "fits".to_owned(), vec![]);
+    assert_eq!(check(true, "v1", &[]), fits);
+    assert_eq!(check(false, "v1", &["--plain-http"]), fits);
+    assert_eq!(
+        check(false, "v1", &[]),
+        (2, "unknown".to_owned(), vec!["KMM3091".to_owned()])
+    );
+    assert_eq!(
+        check(true, "v2", &[]),
+        (1, "does-not-fit".to_owned(), vec!["KMM3090".to_owned()])
+    );
+}
+
+#[test]
+fn a_registry_that_is_away_is_no_answer() {
+    // The port was free a moment ago, and nobody listens on it.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let image = format!("127.0.0.1:{port}/acme/nic:1");
+    let output = check(&image, &[&FOR_KERNEL[..], &["--plain-http"]].concat());
+    assert_eq!(
+        answer(&output),
+        (2, "unknown".to_owned(), vec!["KMM3091".to_owned()])
+    );
+    for file in ["--auth-file", "--ca-file"] {
+        let output = check(&image, &[&FOR_KERNEL[..], &[file, "nowhere.json"]].concat());
+        assert!(stdout(&output).contains("nowhere.json"), "{}", stdout(&output));
+        assert_eq!(output.status.code(), Some(2), "{file}");
+    }
+}
+
+#[test]
+fn findings_as_sarif_name_files_of_the_image() {
+    let args = ["image", "check", "dir:examples/images/wrong", "-o", "sarif"];
+    let output = kmm(&[&args, &FOR_KERNEL[..]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let log: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let run = &log["runs"][0];
+    let found = &run["results"][0];
+    let location = &found["locations"][0];
+    let path = format!("opt/lib/modules/{KERNEL}/kmm_base.ko");
+    assert_eq!(
+        (&log["version"], &found["ruleId"], &found["level"]),
+        (&json!("2.1.0"), &json!("KMM3013"), &json!("error"))
+    );
+    assert_eq!(location["physicalLocation"]["artifactLocation"]["uri"], path);
+    let full = format!("dir:examples/images/wrong!/{path}");
+    assert_eq!(location["logicalLocations"][0]["fullyQualifiedName"], full);
+    assert_eq!(found["properties"]["verdict"], "does-not-fit");
+    let rule = &run["tool"]["driver"]["rules"][found["ruleIndex"].as_u64().unwrap() as usize];
+    assert_eq!(rule["id"], "KMM3013");
+}
+
+#[test]
+fn every_code_about_images_is_explained() {
+    for text in image::texts() {
+        let output = kmm(&["image", "check", "--explain", text.code]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(stdout(&output).starts_with(&format!("{} {}", text.code, text.name)));
+    }
+    assert_eq!(
+        kmm(&["image", "check", "--explain", "KMM3999"]).status.code(),
+        Some(2)
+    );
+}
