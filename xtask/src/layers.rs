@@ -19,9 +19,9 @@ use kmm_oci::ScanOptions;
 use kmm_oci::ScannedImage;
 use kmm_oci::SourceError;
 
-pub(crate) use make::install;
 pub(crate) use make::Images;
 pub(crate) use make::Source;
+pub(crate) use make::install;
 pub(crate) use make::set_up;
 pub(crate) use make::shell;
 pub(crate) use speed::READ;
