@@ -5,6 +5,7 @@ use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::process::Command as Process;
 use std::process::Stdio;
@@ -126,6 +127,13 @@ pub fn modprobe(run: &Run, command: &Command) -> Result<Outcome, Failure> {
             GRACE.as_secs()
         );
         return Err(Failure::new(Reason::Interrupted, proof));
+    }
+    // A terminal's ctrl-c is for both.
+    if run.is_to_stop() && status.signal().is_some() {
+        return Err(Failure::new(
+            Reason::Interrupted,
+            "told to stop, and modprobe with it",
+        ));
     }
     Ok(Outcome {
         success: status.success(),

@@ -126,6 +126,15 @@ impl Run {
             .map_err(|error| named(&error))?;
         let text = String::from_utf8(bytes).map_err(|_| named(&"it is no UTF-8"))?;
         let config = config::read(&text).map_err(|error| named(&error))?;
+        let spec = &config.modprobe;
+        let modules = spec.modules_loading_order.iter().flatten();
+        let option = modules
+            .chain([&spec.module_name])
+            .find(|name| name.starts_with('-'));
+        if let (None, Some(option)) = (&spec.raw_args, option) {
+            let reason = format!("`{option}` is no name of a module: modprobe takes it for an option");
+            return Err(named(&reason));
+        }
         self.info("configuration read", &[("module", &config.modprobe.module_name)]);
         Ok(config)
     }

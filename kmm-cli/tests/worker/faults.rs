@@ -323,6 +323,14 @@ fn configurations() {
         ("", "it is empty"),
         ("modprobe: {moduleNam: nic}", "unknown key `modprobe.moduleNam`"),
         ("modprobe: {dirName: /opt}", "`modprobe.moduleName` is empty"),
+        (
+            "modprobe: {moduleName: '-r', dirName: /opt}",
+            "`-r` is no name of a module",
+        ),
+        (
+            "modprobe: {moduleName: nic, modulesLoadingOrder: [nic, '--force']}",
+            "`--force` is no name",
+        ),
     ] {
         let ended = node.run("load", text, &[]).expect(1, "ConfigInvalid");
         assert!(ended.proof().contains(words), "{}", ended.proof());

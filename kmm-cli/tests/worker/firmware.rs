@@ -37,6 +37,10 @@ pub(crate) const TESTS: &[Test] = &[
         "firmware::a_damaged_ledger_is_an_error",
         a_damaged_ledger_is_an_error,
     ),
+    (
+        "firmware::a_ledger_that_leads_out_is_an_error",
+        a_ledger_that_leads_out_is_an_error,
+    ),
 ];
 
 const WITH: &str = "modprobe: {moduleName: nic, dirName: /opt, firmwarePath: /firmware}\n";
@@ -258,6 +262,32 @@ fn the_class_path_is_set_where_it_differs() {
     let ended = node.run("load", plain, &options).expect(1, "FirmwareClassPath");
     assert!(ended.proof().contains("/fwparam/path`"), "{}", ended.proof());
     assert!(!node.is_loaded("nic"));
+}
+
+/// Whoever wrote the ledger: nothing outside of the folder is touched.
+fn a_ledger_that_leads_out_is_an_error() {
+    for (path, folder) in [
+        ("../../outside.bin", "a"),
+        ("link/outside.bin", "a"),
+        ("a.bin", "../../empty"),
+    ] {
+        let node = Node::new();
+        node.write("outside.bin", "x");
+        node.folder("empty");
+        symlink(node.path(""), node.path("lib/firmware/link")).unwrap();
+        let put = "{\"file\":{\"digest\":\"af63f54c86021707\",\"size\":1,\"mode\":420}}";
+        let layers = format!(
+            "[{{\"owner\":\"\",\"content\":\"absent\",\"kept\":null}},{{\"owner\":\"nic\",\"content\":{put},\"kept\":null}}]"
+        );
+        let ledger = format!(
+            "{{\"version\":1,\"next\":0,\"files\":{{\"{path}\":{layers}}},\"folders\":[\"{folder}\"]}}"
+        );
+        node.write("lib/firmware/.kmm-worker/ledger.json", &ledger);
+        let ended = node.run("unload", WITH, HOST).expect(0, "NotLoaded");
+        ended.expect_warning("FirmwareFolder");
+        assert_eq!(node.read("outside.bin"), "x");
+        assert!(node.path("empty").is_dir());
+    }
 }
 
 fn a_damaged_ledger_is_an_error() {

@@ -1,7 +1,7 @@
 //! The modprobe of a node that is a folder.
 //!
 //! It does what the lines of `modprobe.does` say: `out TEXT`, `err TEXT`, `kernel TEXT`, `long BYTES`, `wait` (until
-//! `modprobe.go` is there), `hold` (leaves a child that keeps the output open), `exit CODE`. Without an `exit` it then
+//! `modprobe.go` is there), `die` (of a signal), `hold` (leaves a child that keeps the output open), `exit CODE`. Without an `exit` it then
 //! loads or unloads.
 
 use std::collections::BTreeMap;
@@ -49,6 +49,8 @@ pub(crate) fn main() -> i32 {
                 }
             }
             "hold" => drop(std::process::Command::new(&own).arg("--hold").spawn().unwrap()),
+            "die" => rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
+                .unwrap(),
             "exit" => return rest.parse().unwrap(),
             _ => panic!("{line}"),
         }

@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("stop::at_every_step_of_loading", at_every_step_of_loading),
     ("stop::at_every_step_of_unloading", at_every_step_of_unloading),
     ("stop::modprobe_is_let_finish", modprobe_is_let_finish),
+    ("stop::modprobe_is_told_too", modprobe_is_told_too),
     ("stop::another_worker_is_waited_for", another_worker_is_waited_for),
 ];
 
@@ -186,6 +187,23 @@ fn modprobe_is_let_finish() {
         "{}",
         ended.log
     );
+}
+
+/// As a terminal does it.
+fn modprobe_is_told_too() {
+    let node = node();
+    node.modprobe_does("wait\ndie");
+    let child = node
+        .command("load", "modprobe: {moduleName: nic, dirName: /opt}\n", &[])
+        .spawn()
+        .unwrap();
+    node.wait("modprobe runs", || node.path("modprobe.waits").exists());
+    tell(&child, "TERM");
+    node.write("modprobe.go", "");
+    node.end(child).expect(2, "Interrupted");
+    // Without a word to stop it is a failure.
+    node.run("load", "modprobe: {moduleName: nic, dirName: /opt}\n", &[])
+        .expect(1, "ModprobeFailed");
 }
 
 fn another_worker_is_waited_for() {
