@@ -107,6 +107,8 @@ struct Boot {
 struct Fleet {
     parts: Parts,
     base: Vec<u8>,
+    /// The program under test.
+    worker: PathBuf,
     /// The files of each kernel.
     files: Vec<Vec<u8>>,
 }
@@ -127,7 +129,12 @@ impl Fleet {
             Ok(images::files(&parts, kernel, &built[at], other)?.finish())
         });
         let files = files.collect::<Result<_>>()?;
-        Ok(Self { parts, base, files })
+        Ok(Self {
+            parts,
+            base,
+            worker,
+            files,
+        })
     }
 
     fn scenarios(&self) -> Result<Vec<Scenario>> {
