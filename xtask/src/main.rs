@@ -15,6 +15,7 @@ mod kmods;
 mod layers;
 mod oracle;
 mod registry;
+mod soak;
 mod steps;
 mod test;
 mod vm;
@@ -34,6 +35,9 @@ usage: cargo xtask COMMAND
   vm --shell [KERNEL]    a shell in such a machine
   registry               try Debian's docker-registry in every form that the tests use
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
+  soak [N]               a million (or N) schedules of faults against the operator's decisions, other ones each time
+  soak --seed SEED       one of them, told step by step where something does not hold
+  soak --mistakes        see that each seeded mistake in the decisions is found
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
 ";
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         ["registry"] => registry::check(),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
+        ["soak", rest @ ..] => soak::command(rest),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),

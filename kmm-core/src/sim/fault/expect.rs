@@ -112,6 +112,7 @@ fn of_node(
     let config = cluster.store().find(&ObjectRef::cluster(Kind::NodeModulesConfig, node.name()));
     let config = config.and_then(|stored| stored.seen.node_modules());
     let mut labels = BTreeSet::new();
+    let mut free = BTreeSet::new();
     let mut marks = BTreeSet::new();
     let mut known = BTreeSet::new();
     for (module, compiled) in modules {
@@ -136,7 +137,9 @@ fn of_node(
         if plugin && selected && node.facts.taints.is_empty() {
             labels.insert(names::device_plugin_target(&name));
             let version = module.spec.module_loader.as_ref().map_or("", |loader| &loader.container.version);
-            if has && version.is_empty() {
+            if !version.is_empty() {
+                free.insert(names::device_plugin_ready(&name));
+            } else if has {
                 labels.insert(names::device_plugin_ready(&name));
             }
         }
@@ -155,7 +158,9 @@ fn of_node(
         return broken("loaded for nobody", format!("{} on {}", other.name, node.name()));
     }
     let have = node.facts.labels.keys();
-    let have: BTreeSet<String> = have.filter(|key| names::NodeLabel::parse(key).is_some()).cloned().collect();
+    let mut have: BTreeSet<String> = have.filter(|key| names::NodeLabel::parse(key).is_some()).cloned().collect();
+    // Which version of a device plugin runs where is up to the labels of ordered upgrade.
+    have.retain(|key| !free.contains(key));
     if have != labels {
         return broken("labels", format!("{}: {have:?}, and should be {labels:?}", node.name()));
     }

@@ -63,7 +63,7 @@ pub enum Mutation {
     FailedStays,
     /// A node that was started anew is not seen as such.
     RebootNotSeen,
-    /// Another kernel is not seen while the labels of the node are the same.
+    /// Another kernel is not seen.
     KernelNotSeen,
     /// A pod that is being deleted is taken for gone.
     TerminatingIsGone,
@@ -270,10 +270,6 @@ impl Mutation {
                 shown["status"]["nodeInfo"]["bootID"] = json!(node.facts.boot_id);
             }
             (Self::KernelNotSeen, Some("Node"), Some(node)) => {
-                let labels = object["metadata"]["labels"].as_object()?;
-                if labels.iter().any(|(key, value)| node.facts.labels.get(key).map(String::as_str) != value.as_str()) {
-                    return None;
-                }
                 shown["status"]["nodeInfo"]["kernelVersion"] = json!(node.facts.kernel_version);
             }
             (Self::NodeLabelsNotSeen, Some("Node"), Some(node)) => {
