@@ -12,8 +12,8 @@ use anyhow::Result;
 use anyhow::bail;
 use kmm_core::sim::fault;
 use kmm_core::sim::fault::Mutation;
-use kmm_core::sim::fault::Schedule;
 use kmm_core::sim::fault::Scenes;
+use kmm_core::sim::fault::Schedule;
 
 /// Schedules of one `cargo xtask soak`.
 const MANY: u64 = 1_000_000;

@@ -449,12 +449,7 @@ impl Cluster {
         };
         let (plan, place) = (Arc::clone(plan), *next);
         *next += 1;
-        let current = |store: &Store| {
-            plan.basis
-                .iter()
-                .all(|seen| store.version_of(&seen.target).unwrap_or_default() == seen.resource_version)
-        };
-        let outcome = if place == 0 && !current(&self.store) {
+        let outcome = if place == 0 && !self.is_current(key, &plan) {
             Some(Outcome::Behind)
         } else {
             self.carry_out(key, &plan, place, reachable)
@@ -464,6 +459,18 @@ impl Cluster {
             self.flights.remove(key);
             self.driver.finish(key, outcome, self.store.now);
         }
+    }
+
+    /// Whether what a plan rests on is still so.
+    fn is_current(&self, key: &Key, plan: &Plan) -> bool {
+        let mut basis = plan.basis.iter();
+        let same = basis
+            .all(|seen| self.store.version_of(&seen.target).unwrap_or_default() == seen.resource_version);
+        let node = || match self.driver.rests_on_node(key) {
+            Some((target, shown)) => self.store.find(&target).and_then(|stored| stored.seen.node()) == shown,
+            None => true,
+        };
+        same && node()
     }
 
     /// Carries out one action; `None` where that was well.
@@ -672,13 +679,17 @@ impl Cluster {
 
     /// Whether the operator has seen everything.
     pub(super) fn is_up_to_date(&self) -> bool {
-        let missing = |(kind, at): (&Kind, &u64)| self.store.after(*at).any(|entry| entry.target.kind == *kind);
+        let missing =
+            |(kind, at): (&Kind, &u64)| self.store.after(*at).any(|entry| entry.target.kind == *kind);
         !self.watches.iter().any(missing)
     }
 
     /// Wakes a controller as if something had changed.
     pub(super) fn wake_again(&mut self, choice: usize) {
-        let seen: Vec<_> = WATCHED.iter().flat_map(|kind| self.driver.cache().all(*kind)).collect();
+        let seen: Vec<_> = WATCHED
+            .iter()
+            .flat_map(|kind| self.driver.cache().all(*kind))
+            .collect();
         let Some(seen) = choice.checked_rem(seen.len()).and_then(|place| seen.get(place)) else {
             return;
         };
@@ -711,7 +722,7 @@ impl Cluster {
     /// A kubelet, or the node controller in its place, tells of a node.
     pub(super) fn report(&mut self, choice: usize) {
         let place = choice.checked_rem(self.machines.len());
-        if let Some(machine) = place.and_then(|place| self.machines.values().nth(place)) {
+        if let Some(machine) = place.and_then(|place| self.machines.values_mut().nth(place)) {
             machine.report(&mut self.store);
         }
     }
@@ -719,10 +730,21 @@ impl Cluster {
     /// Kubernetes does one thing.
     pub(super) fn tend_one(&mut self, choice: usize) {
         let mut doings: Vec<(u8, ObjectRef)> = Vec::new();
-        doings.extend(kubernetes::garbage(&self.store).into_iter().map(|target| (0, target)));
-        let sets = self.store.all(Kind::DaemonSet).map(|set| set.seen.target().clone());
+        doings.extend(
+            kubernetes::garbage(&self.store)
+                .into_iter()
+                .map(|target| (0, target)),
+        );
+        let sets = self
+            .store
+            .all(Kind::DaemonSet)
+            .map(|set| set.seen.target().clone());
         doings.extend(sets.map(|target| (1, target)));
-        doings.extend(kubernetes::unscheduled(&self.store).into_iter().map(|target| (2, target)));
+        doings.extend(
+            kubernetes::unscheduled(&self.store)
+                .into_iter()
+                .map(|target| (2, target)),
+        );
         let place = choice.checked_rem(doings.len());
         let Some((what, target)) = place.and_then(|place| doings.get(place)) else {
             return;
@@ -753,7 +775,11 @@ impl Cluster {
     /// A new node, with a boot that no other one had.
     pub(super) fn add_node(&mut self, node: &Value) -> Result<(), Refused> {
         let mut node = node.clone();
-        let boot = format!("{}-{}", node["metadata"]["name"].as_str().unwrap_or_default(), self.store.version());
+        let boot = format!(
+            "{}-{}",
+            node["metadata"]["name"].as_str().unwrap_or_default(),
+            self.store.version()
+        );
         node["status"]["nodeInfo"]["bootID"] = json!(boot);
         self.apply(&node)
     }
