@@ -19,6 +19,7 @@ mod oracle;
 mod podman;
 mod preflight;
 mod registry;
+mod soak;
 mod steps;
 mod test;
 mod vm;
@@ -44,6 +45,9 @@ usage: cargo xtask COMMAND
   preflight              try `kmm preflight` on images of real modules in a registry
   image-memory           how much memory `kmm image check` needs for a large image
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
+  soak [N]               a million (or N) schedules of faults against the operator's decisions, other ones each time
+  soak --seed SEED       one of them, told step by step where something does not hold
+  soak --mistakes        see that each seeded mistake in the decisions is found
   bench                  run the benchmarks and print the ratios
   bench images [KMM]     time `kmm image check` of a large image in a registry, beside what people do by hand
   bench worker           measure kmm-worker beside modprobe on a real kernel in a virtual machine
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "kernels"] => kernels::set_up().and_then(|parts| kernels::measure(&parts)),
+        ["soak", rest @ ..] => soak::command(rest),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
         ["bench", "images", kmm @ ..] => kernels::set_up()
             .and_then(|parts| layers::set_up().map(|_| parts))

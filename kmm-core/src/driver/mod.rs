@@ -11,7 +11,8 @@
 //!    change to [`Driver::observe`], the end of each list to [`Driver::listed`].
 //! 2. Take one of [`Driver::ready`], ask [`Driver::begin`] for its plan.
 //! 3. Before the first action read each object of [`Plan::basis`](crate::reconcile::Plan::basis) and see that it has that
-//!    version; where it has not, [`Driver::finish`] with [`Outcome::Behind`].
+//!    version, and the node of [`Driver::rests_on_node`] and see that it is as it was shown; where that is not so,
+//!    [`Driver::finish`] with [`Outcome::Behind`].
 //! 4. Carry the actions out in order. Tell each answer to [`Driver::wrote`]. The first that fails ends the plan.
 //! 5. [`Driver::finish`]. Where nothing is ready, wait for a change or for [`Driver::next_due`].
 //!
@@ -47,6 +48,7 @@ use std::collections::BTreeSet;
 
 use crate::reconcile::Installation;
 use crate::reconcile::Kind;
+use crate::reconcile::Node;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Plan;
 use crate::reconcile::Reason;
@@ -193,6 +195,25 @@ impl Driver {
             self.queue.begin(key);
         }
         Decided { plan, news }
+    }
+
+    /// The node on which a plan of a key rests, as it was shown (`None` where there is none); `None` where the plan rests on
+    /// no node.
+    ///
+    /// What a worker pod did is judged by the boot of its node, so a node must not be older than its pods. It is compared by
+    /// value, because its version changes with every heartbeat.
+    pub fn rests_on_node(&self, key: &Key) -> Option<(ObjectRef, Option<&Node>)> {
+        match key {
+            Key::NodeModules(node) => Some((
+                ObjectRef::cluster(Kind::Node, node.as_str()),
+                self.cache.node(node),
+            )),
+            Key::Assign(_)
+            | Key::PluginLabels(_)
+            | Key::Module(_)
+            | Key::Images(_)
+            | Key::DevicePlugin(_) => None,
+        }
     }
 
     /// A write of a plan of `by` was answered.

@@ -103,13 +103,13 @@ pub enum Settled {
 pub struct Cluster {
     pub(super) store: Store,
     pub(super) machines: BTreeMap<String, Machine>,
-    registry: Registry,
+    pub(super) registry: Registry,
     installation: Installation,
     pub(super) driver: Driver,
     /// How far each watch has come.
     pub(super) watches: BTreeMap<Kind, u64>,
     pub(super) flights: BTreeMap<Key, Flight>,
-    deeds: Vec<Deed>,
+    pub(super) deeds: Vec<Deed>,
     timeline: Vec<Moment>,
     /// A mistake that tests are to find.
     #[cfg(any(test, feature = "faults"))]
@@ -449,12 +449,7 @@ impl Cluster {
         };
         let (plan, place) = (Arc::clone(plan), *next);
         *next += 1;
-        let current = |store: &Store| {
-            plan.basis
-                .iter()
-                .all(|seen| store.version_of(&seen.target).unwrap_or_default() == seen.resource_version)
-        };
-        let outcome = if place == 0 && !current(&self.store) {
+        let outcome = if place == 0 && !self.is_current(key, &plan) {
             Some(Outcome::Behind)
         } else {
             self.carry_out(key, &plan, place, reachable)
@@ -464,6 +459,18 @@ impl Cluster {
             self.flights.remove(key);
             self.driver.finish(key, outcome, self.store.now);
         }
+    }
+
+    /// Whether what a plan rests on is still so.
+    fn is_current(&self, key: &Key, plan: &Plan) -> bool {
+        let mut basis = plan.basis.iter();
+        let same = basis
+            .all(|seen| self.store.version_of(&seen.target).unwrap_or_default() == seen.resource_version);
+        let node = || match self.driver.rests_on_node(key) {
+            Some((target, shown)) => self.store.find(&target).and_then(|stored| stored.seen.node()) == shown,
+            None => true,
+        };
+        same && node()
     }
 
     /// Carries out one action; `None` where that was well.
@@ -648,115 +655,6 @@ impl Cluster {
             }
         }
         busy
-    }
-}
-
-/// Smaller steps, for tests that let things happen in every order.
-#[cfg(any(test, feature = "faults"))]
-impl Cluster {
-    /// What happened since this was asked the last time, without when.
-    pub(super) fn take_deeds(&mut self) -> Vec<Deed> {
-        std::mem::take(&mut self.deeds)
-    }
-
-    /// Time passes, and nobody writes that down.
-    pub(super) fn advance_untold(&mut self, seconds: i64) {
-        self.store.now = Timestamp(self.store.now.0.saturating_add(seconds));
-        for machine in self.machines.values_mut() {
-            machine.forget(&self.store);
-        }
-    }
-
-    pub(super) fn has_image(&self, image: &str) -> bool {
-        self.registry.has(image)
-    }
-
-    /// Whether the operator has seen everything.
-    pub(super) fn is_up_to_date(&self) -> bool {
-        let missing = |(kind, at): (&Kind, &u64)| self.store.after(*at).any(|entry| entry.target.kind == *kind);
-        !self.watches.iter().any(missing)
-    }
-
-    /// Wakes a controller as if something had changed.
-    pub(super) fn wake_again(&mut self, choice: usize) {
-        let seen: Vec<_> = WATCHED.iter().flat_map(|kind| self.driver.cache().all(*kind)).collect();
-        let Some(seen) = choice.checked_rem(seen.len()).and_then(|place| seen.get(place)) else {
-            return;
-        };
-        let change = Change::Put(Arc::clone(seen));
-        self.driver.observe(&change, self.store.now);
-    }
-
-    /// Puts a plan in the place of the one that a controller made.
-    pub(super) fn fly(&mut self, key: &Key, plan: Plan) {
-        self.driver.mark_under_way(key);
-        let plan = Arc::new(plan);
-        self.flights.insert(key.clone(), Flight { plan, next: 0 });
-    }
-
-    /// A kubelet does one thing about one pod.
-    pub(super) fn kubelet(&mut self, choice: usize, luck: Luck) {
-        let pods = self.store.all(Kind::Pod).filter_map(|stored| stored.seen.pod());
-        let pods: Vec<(String, ObjectRef)> = pods
-            .filter(|pod| !pod.node_name().is_empty())
-            .map(|pod| (pod.node_name().to_owned(), pod.reference()))
-            .collect();
-        let place = choice.checked_rem(pods.len());
-        if let Some((node, target)) = place.and_then(|place| pods.get(place))
-            && let Some(machine) = self.machines.get_mut(node)
-        {
-            machine.step(&mut self.store, &self.registry, target, luck, &mut self.deeds);
-        }
-    }
-
-    /// A kubelet, or the node controller in its place, tells of a node.
-    pub(super) fn report(&mut self, choice: usize) {
-        let place = choice.checked_rem(self.machines.len());
-        if let Some(machine) = place.and_then(|place| self.machines.values().nth(place)) {
-            machine.report(&mut self.store);
-        }
-    }
-
-    /// Kubernetes does one thing.
-    pub(super) fn tend_one(&mut self, choice: usize) {
-        let mut doings: Vec<(u8, ObjectRef)> = Vec::new();
-        doings.extend(kubernetes::garbage(&self.store).into_iter().map(|target| (0, target)));
-        let sets = self.store.all(Kind::DaemonSet).map(|set| set.seen.target().clone());
-        doings.extend(sets.map(|target| (1, target)));
-        doings.extend(kubernetes::unscheduled(&self.store).into_iter().map(|target| (2, target)));
-        let place = choice.checked_rem(doings.len());
-        let Some((what, target)) = place.and_then(|place| doings.get(place)) else {
-            return;
-        };
-        match what {
-            0 => kubernetes::collect(&mut self.store, target, &mut self.deeds),
-            1 => kubernetes::daemon_set(&mut self.store, target, &mut self.deeds),
-            _ => kubernetes::schedule(&mut self.store, target, choice, &mut self.deeds),
-        };
-    }
-
-    /// A node stops.
-    pub(super) fn stop(&mut self, node: &str) {
-        if let Some(machine) = self.machines.get_mut(node) {
-            machine.stop();
-        }
-    }
-
-    /// A node that has stopped starts.
-    pub(super) fn start(&mut self, node: &str, kernel: Option<&str>) {
-        if let Some(machine) = self.machines.get_mut(node)
-            && !machine.is_up()
-        {
-            machine.start(kernel);
-        }
-    }
-
-    /// A new node, with a boot that no other one had.
-    pub(super) fn add_node(&mut self, node: &Value) -> Result<(), Refused> {
-        let mut node = node.clone();
-        let boot = format!("{}-{}", node["metadata"]["name"].as_str().unwrap_or_default(), self.store.version());
-        node["status"]["nodeInfo"]["bootID"] = json!(boot);
-        self.apply(&node)
     }
 }
 

@@ -56,6 +56,8 @@ pub mod fault;
 mod kubernetes;
 mod machine;
 mod random;
+#[cfg(any(test, feature = "faults"))]
+mod steps;
 mod store;
 mod timeline;
 

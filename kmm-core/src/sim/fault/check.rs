@@ -49,7 +49,10 @@ pub(super) struct Knowledge {
 pub(super) fn deed(cluster: &Cluster, deed: &Deed, known: Option<&Knowledge>) -> Result<(), Violation> {
     match deed {
         Deed::Loaded {
-            over: Some(over), image, node, ..
+            over: Some(over),
+            image,
+            node,
+            ..
         } => broken("load over another", format!("{image} over {over} on {node}")),
         Deed::Unloaded {
             other: Some(other),
@@ -93,9 +96,10 @@ fn no_difference(
     let version: Option<u64> = stored.and_then(|stored| stored.seen.version().parse().ok());
     let seen = known.and_then(|known| known.watches.get(&target.kind).copied());
     match (version, seen) {
-        (Some(version), Some(seen)) if version <= seen => {
-            broken("write without a difference", format!("{deed}: {:?}", deed.action()))
-        }
+        (Some(version), Some(seen)) if version <= seen => broken(
+            "write without a difference",
+            format!("{deed}: {:?}", deed.action()),
+        ),
         (Some(_) | None, Some(_) | None) => Ok(()),
     }
 }
@@ -157,7 +161,10 @@ fn module_of(pod: &Pod) -> ModuleName {
 }
 
 fn pods(cluster: &Cluster) -> impl Iterator<Item = &Pod> {
-    cluster.store().all(Kind::Pod).filter_map(|stored| stored.seen.pod())
+    cluster
+        .store()
+        .all(Kind::Pod)
+        .filter_map(|stored| stored.seen.pod())
 }
 
 fn made_worker(cluster: &Cluster, pod: &Pod) -> Result<(), Violation> {
@@ -167,7 +174,10 @@ fn made_worker(cluster: &Cluster, pod: &Pod) -> Result<(), Violation> {
         other.label(names::WORKER_ACTION).is_some() && other.node_name() == node && module_of(other) == module
     });
     if workers.count() > 1 {
-        return broken("two worker pods", format!("{}/{} on {node}", module.namespace, module.name));
+        return broken(
+            "two worker pods",
+            format!("{}/{} on {node}", module.namespace, module.name),
+        );
     }
     if pod.label(names::WORKER_ACTION) != Some(names::UNLOAD) {
         return Ok(());
@@ -184,7 +194,11 @@ fn made_worker(cluster: &Cluster, pod: &Pod) -> Result<(), Violation> {
         user.node_name() == node
             && module_of(user) == module
             && selector.is_some_and(|selector| selector.get(&ready).is_some())
-            && user.metadata.resource_version.parse().is_ok_and(|version: u64| version <= seen)
+            && user
+                .metadata
+                .resource_version
+                .parse()
+                .is_ok_and(|version: u64| version <= seen)
     });
     match user {
         Some(user) => broken("unload while used", format!("{} on {node}", user.metadata.name)),
@@ -193,7 +207,9 @@ fn made_worker(cluster: &Cluster, pod: &Pod) -> Result<(), Violation> {
 }
 
 fn status_of(cluster: &Cluster, node: &str, module: &ModuleName) -> Option<NodeModuleStatus> {
-    let config = cluster.store().find(&ObjectRef::cluster(Kind::NodeModulesConfig, node))?;
+    let config = cluster
+        .store()
+        .find(&ObjectRef::cluster(Kind::NodeModulesConfig, node))?;
     let mut entries = config.seen.node_modules()?.status.modules.iter();
     let entry = entries.find(|entry| entry.name == module.name && entry.namespace == module.namespace);
     entry.cloned()
@@ -224,7 +240,9 @@ fn became_ready(
 }
 
 fn images_are_there(cluster: &Cluster, node: &str) -> Result<(), Violation> {
-    let config = cluster.store().find(&ObjectRef::cluster(Kind::NodeModulesConfig, node));
+    let config = cluster
+        .store()
+        .find(&ObjectRef::cluster(Kind::NodeModulesConfig, node));
     let config = config.and_then(|stored| stored.seen.node_modules());
     for entry in config.into_iter().flat_map(|config| &config.spec.modules) {
         let image = &entry.config.container_image;
@@ -248,7 +266,10 @@ fn module_went(cluster: &Cluster, target: &ObjectRef) -> Result<(), Violation> {
     let configs = cluster.store().all(Kind::NodeModulesConfig);
     for config in configs.filter_map(|stored| stored.seen.node_modules()) {
         if config.spec.modules.iter().any(|entry| entry.name == name.name) {
-            return broken("module went while assigned", format!("{target} on {}", config.metadata.name));
+            return broken(
+                "module went while assigned",
+                format!("{target} on {}", config.metadata.name),
+            );
         }
     }
     Ok(())
@@ -256,7 +277,11 @@ fn module_went(cluster: &Cluster, target: &ObjectRef) -> Result<(), Violation> {
 
 /// What must hold where the operator has seen everything, and has nothing to do.
 pub(super) fn idle(cluster: &Cluster) -> Result<(), Violation> {
-    for node in cluster.store().all(Kind::Node).filter_map(|stored| stored.seen.node()) {
+    for node in cluster
+        .store()
+        .all(Kind::Node)
+        .filter_map(|stored| stored.seen.node())
+    {
         let Some(machine) = cluster.machine(node.name()) else {
             continue;
         };
@@ -267,10 +292,13 @@ pub(super) fn idle(cluster: &Cluster) -> Result<(), Violation> {
             let Some(NodeLabel::Ready(module)) = NodeLabel::parse(label) else {
                 continue;
             };
-            let config = cluster.store().find(&ObjectRef::cluster(Kind::NodeModulesConfig, node.name()));
+            let config = cluster
+                .store()
+                .find(&ObjectRef::cluster(Kind::NodeModulesConfig, node.name()));
             let config = config.and_then(|stored| stored.seen.node_modules());
             let mut entries = config.into_iter().flat_map(|config| &config.spec.modules);
-            let wanted = entries.find(|entry| entry.name == module.name && entry.namespace == module.namespace);
+            let wanted =
+                entries.find(|entry| entry.name == module.name && entry.namespace == module.namespace);
             let loaded = machine.loaded().get(&module);
             if wanted.is_none() || wanted.map(|entry| &entry.config) != loaded {
                 return broken("label that is not true", format!("{label} on {}", node.name()));

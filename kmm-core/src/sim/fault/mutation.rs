@@ -63,7 +63,7 @@ pub enum Mutation {
     FailedStays,
     /// A node that was started anew is not seen as such.
     RebootNotSeen,
-    /// Another kernel is not seen while the labels of the node are the same.
+    /// Another kernel is not seen.
     KernelNotSeen,
     /// A pod that is being deleted is taken for gone.
     TerminatingIsGone,
@@ -112,11 +112,16 @@ impl Mutation {
     pub(super) fn spoil(self, key: &Key, plan: &mut Plan, cluster: &Cluster) {
         let actions = &mut plan.actions;
         match (self, key) {
-            (Self::ReadyStays, Key::NodeModules(_)) | (Self::TargetStays, Key::Assign(_)) | (Self::PluginReadyStays, Key::PluginLabels(_)) => {
+            (Self::ReadyStays, Key::NodeModules(_))
+            | (Self::TargetStays, Key::Assign(_))
+            | (Self::PluginReadyStays, Key::PluginLabels(_)) => {
                 actions.retain(|action| !removes_labels_of_node(action));
             }
             (Self::ReadyEarly, Key::NodeModules(node)) => {
-                let loads = actions.iter().filter_map(worker).filter(|object| is(object, names::LOAD));
+                let loads = actions
+                    .iter()
+                    .filter_map(worker)
+                    .filter(|object| is(object, names::LOAD));
                 let labels = loads.map(ready_of).collect::<Vec<_>>();
                 for label in labels {
                     let target = ObjectRef::cluster(Kind::Node, node.as_str());
@@ -139,7 +144,10 @@ impl Mutation {
             }
             (Self::ModuleGoesFirst, Key::Module(name)) => {
                 let target = ObjectRef::namespaced(Kind::Module, name.namespace.as_str(), name.name.as_str());
-                let module = cluster.store().find(&target).and_then(|stored| stored.seen.module());
+                let module = cluster
+                    .store()
+                    .find(&target)
+                    .and_then(|stored| stored.seen.module());
                 if module.is_some_and(|(module, _)| module.metadata.deletion_timestamp.is_some()) {
                     actions.push(Action::Patch {
                         target,
@@ -186,7 +194,10 @@ impl Mutation {
                         Action::Patch { patch, target, .. } if target.kind == Kind::NodeModulesConfig => {
                             &mut patch["metadata"]["labels"]
                         }
-                        Action::Patch { .. } | Action::Delete { .. } | Action::Event(_) | Action::AskRegistry(_) => {
+                        Action::Patch { .. }
+                        | Action::Delete { .. }
+                        | Action::Event(_)
+                        | Action::AskRegistry(_) => {
                             continue;
                         }
                     };
@@ -200,7 +211,8 @@ impl Mutation {
                     return true;
                 };
                 let labels = patch["metadata"]["labels"].as_object();
-                target.kind != Kind::NodeModulesConfig || !labels.is_some_and(|labels| labels.values().any(Value::is_null))
+                target.kind != Kind::NodeModulesConfig
+                    || !labels.is_some_and(|labels| labels.values().any(Value::is_null))
             }),
             (Self::DaemonSetStays, Key::DevicePlugin(_)) | (Self::FailedStays, Key::Images(_)) => {
                 actions.retain(|action| !matches!(action, Action::Delete { .. }));
@@ -215,10 +227,19 @@ impl Mutation {
                 actions.retain(|action| !failed(action));
             }
             (Self::ImageNotChecked, Key::Images(name)) => {
-                let target = ObjectRef::namespaced(Kind::ModuleImagesConfig, name.namespace.as_str(), name.name.as_str());
-                let images = cluster.store().find(&target).and_then(|stored| stored.seen.images());
+                let target = ObjectRef::namespaced(
+                    Kind::ModuleImagesConfig,
+                    name.namespace.as_str(),
+                    name.name.as_str(),
+                );
+                let images = cluster
+                    .store()
+                    .find(&target)
+                    .and_then(|stored| stored.seen.images());
                 let specs = images.into_iter().flat_map(|images| &images.spec.images);
-                let states: Vec<Value> = specs.map(|spec| json!({"image": spec.image, "status": "Exists"})).collect();
+                let states: Vec<Value> = specs
+                    .map(|spec| json!({"image": spec.image, "status": "Exists"}))
+                    .collect();
                 if !actions.is_empty() {
                     *actions = vec![Action::Patch {
                         target,
@@ -270,10 +291,6 @@ impl Mutation {
                 shown["status"]["nodeInfo"]["bootID"] = json!(node.facts.boot_id);
             }
             (Self::KernelNotSeen, Some("Node"), Some(node)) => {
-                let labels = object["metadata"]["labels"].as_object()?;
-                if labels.iter().any(|(key, value)| node.facts.labels.get(key).map(String::as_str) != value.as_str()) {
-                    return None;
-                }
                 shown["status"]["nodeInfo"]["kernelVersion"] = json!(node.facts.kernel_version);
             }
             (Self::NodeLabelsNotSeen, Some("Node"), Some(node)) => {
@@ -281,7 +298,9 @@ impl Mutation {
                     shown["metadata"]["labels"]["pool"] = json!("acme");
                 }
             }
-            (Self::TerminatingIsGone, Some("Pod"), _) if object["metadata"]["deletionTimestamp"].is_string() => {
+            (Self::TerminatingIsGone, Some("Pod"), _)
+                if object["metadata"]["deletionTimestamp"].is_string() =>
+            {
                 shown = Value::Null;
             }
             (Self::LastWordsNotHeard, Some("Pod"), _) if object["status"]["phase"] == "Failed" => {
@@ -302,7 +321,13 @@ fn removes_labels_of_node(action: &Action) -> bool {
 }
 
 fn is_status(action: &Action) -> bool {
-    matches!(action, Action::Patch { part: Part::Status, .. })
+    matches!(
+        action,
+        Action::Patch {
+            part: Part::Status,
+            ..
+        }
+    )
 }
 
 fn lets_go(action: &Action) -> bool {
@@ -331,7 +356,10 @@ fn is(object: &Value, action: &str) -> bool {
 fn ready_of(object: &Value) -> String {
     let metadata = &object["metadata"];
     names::ready(&crate::resolve::ModuleName {
-        name: metadata["labels"][names::MODULE_NAME].as_str().unwrap_or_default().to_owned(),
+        name: metadata["labels"][names::MODULE_NAME]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
         namespace: metadata["namespace"].as_str().unwrap_or_default().to_owned(),
     })
 }
@@ -349,7 +377,10 @@ fn each_worker(actions: &mut [Action], mut change: impl FnMut(&mut Value)) {
 /// Instead of unloading, the entry of the status is dropped.
 fn no_unload(node: &str, actions: &mut Vec<Action>, cluster: &Cluster) {
     let target = ObjectRef::cluster(Kind::NodeModulesConfig, node);
-    let config = cluster.store().find(&target).and_then(|stored| stored.seen.node_modules());
+    let config = cluster
+        .store()
+        .find(&target)
+        .and_then(|stored| stored.seen.node_modules());
     let Some(config) = config else {
         return;
     };
@@ -358,7 +389,12 @@ fn no_unload(node: &str, actions: &mut Vec<Action>, cluster: &Cluster) {
             continue;
         };
         let name = &object["metadata"]["labels"][names::MODULE_NAME];
-        let rest: Vec<_> = config.status.modules.iter().filter(|entry| *name != entry.name.as_str()).collect();
+        let rest: Vec<_> = config
+            .status
+            .modules
+            .iter()
+            .filter(|entry| *name != entry.name.as_str())
+            .collect();
         *action = Action::Patch {
             target: target.clone(),
             part: Part::Status,

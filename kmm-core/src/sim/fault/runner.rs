@@ -18,8 +18,8 @@ use crate::sim::Luck;
 
 use super::Edit;
 use super::Mutation;
-use super::Schedule;
 use super::Scenes;
+use super::Schedule;
 use super::Step;
 use super::Violation;
 use super::check;
@@ -61,7 +61,12 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.violation)?;
-        writeln!(f, "scene {}, {} steps:", self.schedule.scene, self.schedule.steps.len())?;
+        writeln!(
+            f,
+            "scene {}, {} steps:",
+            self.schedule.scene,
+            self.schedule.steps.len()
+        )?;
         for step in &self.schedule.steps {
             writeln!(f, "  {step:?}")?;
         }
@@ -86,7 +91,11 @@ pub fn run(scenes: &Scenes, schedule: &Schedule, mutation: Option<Mutation>) -> 
 /// # Errors
 ///
 /// What did not hold.
-pub fn replay(scenes: &Scenes, schedule: &Schedule, mutation: Option<Mutation>) -> Result<Passed, Box<Failure>> {
+pub fn replay(
+    scenes: &Scenes,
+    schedule: &Schedule,
+    mutation: Option<Mutation>,
+) -> Result<Passed, Box<Failure>> {
     start(scenes, schedule, mutation, true)
 }
 
@@ -182,7 +191,11 @@ impl Runner {
             cluster,
             mutation,
             known: BTreeMap::new(),
-            named: MODULES.iter().enumerate().map(|(module, _)| (module, 0)).collect(),
+            named: MODULES
+                .iter()
+                .enumerate()
+                .map(|(module, _)| (module, 0))
+                .collect(),
             deeds: 0,
             tell,
             story: Vec::new(),
@@ -279,7 +292,11 @@ impl Runner {
         let Some(mutation) = self.mutation else {
             return;
         };
-        let mut plan = cluster.flights.get(key).map(|flight| (*flight.plan).clone()).unwrap_or_default();
+        let mut plan = cluster
+            .flights
+            .get(key)
+            .map(|flight| (*flight.plan).clone())
+            .unwrap_or_default();
         let had = !plan.is_empty();
         mutation.spoil(key, &mut plan, cluster);
         if mutation == Mutation::RetryForgotten && !had {
@@ -328,7 +345,8 @@ impl Runner {
     fn edit(&mut self, edit: Edit) {
         let cluster = &mut self.cluster;
         let node = |place: usize| ObjectRef::cluster(Kind::Node, NODES[place % NODES.len()]);
-        let module = |place: usize| ObjectRef::namespaced(Kind::Module, NAMESPACE, MODULES[place % MODULES.len()]);
+        let module =
+            |place: usize| ObjectRef::namespaced(Kind::Module, NAMESPACE, MODULES[place % MODULES.len()]);
         let name = |place: usize| NODES[place % NODES.len()];
         let kernel = |place: usize| KERNELS[place % KERNELS.len()];
         // What is not there cannot be edited.
@@ -348,7 +366,9 @@ impl Runner {
                 cluster.patch(&module(place), &json!({"spec": {"devicePlugin": plugin}}))
             }
             Edit::Cordon(place, on) => cluster.cordon(name(place), on),
-            Edit::Select(place, on) => cluster.label(&node(place), "pool", Some(if on { "acme" } else { "other" })),
+            Edit::Select(place, on) => {
+                cluster.label(&node(place), "pool", Some(if on { "acme" } else { "other" }))
+            }
             Edit::Version {
                 node: place,
                 module: of,
@@ -432,7 +452,9 @@ impl Runner {
             match self.cluster.next_due() {
                 None => return Ok(()),
                 Some(next) if next.0 > end => return broken("no end", format!("something is due at {next}")),
-                Some(next) => self.cluster.advance_untold((next.0 - self.cluster.now().0).max(1)),
+                Some(next) => self
+                    .cluster
+                    .advance_untold((next.0 - self.cluster.now().0).max(1)),
             }
         }
         broken("no end", format!("{ROUNDS} rounds are not enough"))
@@ -442,6 +464,8 @@ impl Runner {
 fn set_images(cluster: &mut Cluster, module: usize, tag: usize, there: bool) {
     let image = scene::image(MODULES[module], TAGS[tag]);
     for kernel in KERNELS {
-        cluster.registry().set(&image.replace("${KERNEL_FULL_VERSION}", kernel), there);
+        cluster
+            .registry()
+            .set(&image.replace("${KERNEL_FULL_VERSION}", kernel), there);
     }
 }
