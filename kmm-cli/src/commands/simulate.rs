@@ -82,7 +82,7 @@ pub fn run(arguments: &Simulate, printer: &Printer) -> Result<ExitStatus> {
             simulation.apply(&std::mem::take(&mut waiting))?;
             started = true;
         } else {
-            let happened = simulation.happen(event, &mut waiting, printer);
+            let happened = simulation.happen(event, &waiting, printer);
             happened.with_context(|| format!("event `{text}`"))?;
         }
         if started {
@@ -184,7 +184,7 @@ impl Simulation {
     }
 
     /// Lets something happen. Before the start there are no Modules in the cluster yet: those are in `waiting`.
-    fn happen(&mut self, event: &Event, waiting: &mut Vec<Module>, printer: &Printer) -> Result<()> {
+    fn happen(&mut self, event: &Event, waiting: &[Module], printer: &Printer) -> Result<()> {
         match event {
             Event::Start => {}
             Event::Reboot { node, kernel } => self.cluster.reboot(node, kernel.as_deref())?,

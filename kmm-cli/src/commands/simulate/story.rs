@@ -204,7 +204,7 @@ fn created(object: &Value, plan: &Plan) -> Vec<(String, Option<String>)> {
                     .reasons
                     .iter()
                     .filter(|reason| reason.module.as_ref() == Some(&module));
-                let why = about.filter_map(|reason| work(&reason.cause)).last();
+                let why = about.filter_map(|reason| work(&reason.cause)).next_back();
                 return vec![(what, why.map(str::to_owned))];
             }
             let image = text("/spec/containers/0/image");
