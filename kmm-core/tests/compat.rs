@@ -1,6 +1,11 @@
 //! For `docs/compat.md`: differences from the Go operator, and oddities kept on purpose, that no other test pins.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "a test, which reads the page"
+)]
 
 use kmm_core::api::Module;
 use kmm_core::document::Node;
@@ -357,7 +362,10 @@ fn the_page_is_complete() {
         let text = text.unwrap_or_else(|error| panic!("{file}: {error}"));
         // Some are made by a macro.
         let found = text.contains(&format!("fn {test}(")) || text.contains(&format!("({test}"));
-        assert!(found || (text.contains("macro_rules!") && text.contains(test)), "{name}");
+        assert!(
+            found || (text.contains("macro_rules!") && text.contains(test)),
+            "{name}"
+        );
         tests += 1;
     }
     assert!(tests > 90, "{tests}");

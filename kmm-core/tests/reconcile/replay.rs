@@ -299,7 +299,7 @@ fn ours() -> Facts {
                 (Kind::Pod | Kind::DaemonSet, _) | (Kind::Module, Part::Status) => {}
                 (kind, Part::Object) => facts.patch(kind.plural(), &target.name, patch),
                 (kind, Part::Status) => {
-                    facts.patch(&format!("{}/status", kind.plural()), &target.name, patch)
+                    facts.patch(&format!("{}/status", kind.plural()), &target.name, patch);
                 }
             },
             Some(Action::Delete { .. } | Action::Event(_) | Action::AskRegistry(_)) | None => {}
