@@ -27,9 +27,9 @@ pub(crate) fn command(words: &[&str]) -> Result<()> {
     };
     match words {
         [] => schedules(MANY),
-        ["--seed", seed] => replay(number(seed)?),
         ["--mistakes"] => mistakes(),
         [count] => schedules(number(count)?),
+        ["--seed", seed] => replay(number(seed)?),
         _ => bail!("usage: cargo xtask soak [N | --seed SEED | --mistakes]"),
     }
 }

@@ -244,11 +244,12 @@ pub fn plan(view: &View<'_>) -> Plan {
         finalize(view, &mut plan);
         return plan;
     }
-    mark_namespace(view, &mut plan);
     let name = module_name(view.module);
+    // Without its finalizer a Module may go before anybody takes the mark off its namespace again.
     if let Some(action) = add_finalizer(view.module) {
         plan.act(action);
     }
+    mark_namespace(view, &mut plan);
     if view.compiled.loader().is_some() {
         plan.actions.extend(images(view));
         left_out(view, &name, &mut plan);

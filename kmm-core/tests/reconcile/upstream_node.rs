@@ -102,6 +102,9 @@ fn excuse(facts: &BTreeMap<String, String>) -> Option<&'static str> {
         if fact("boot") == "other" && fact("pod") == "none" && fact("spec") == "absent" && not_ready {
             return Some("no-unload-after-reboot");
         }
+        if fact("boot") == "empty" && fact("spec") == "absent" && fact("pod") != "load" {
+            return Some("boot-not-recorded");
+        }
         if fact("podModule") == "stranger" {
             return Some("worker-name-taken");
         }
@@ -208,8 +211,9 @@ fn recorded_nodes() {
             labelled += 1;
         }
     }
-    assert_eq!((same, labelled), (89, 43));
+    assert_eq!((same, labelled), (86, 41));
     let rows = [
+        ("boot-not-recorded", 3),
         ("no-unload-after-reboot", 4),
         ("status-replaced", 2),
         ("worker-compared-by-meaning", 1),

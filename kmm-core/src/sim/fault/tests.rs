@@ -54,7 +54,12 @@ fn what_failed_once() {
                 Edit(super::Edit::Delete(1)),
             ],
         ),
-        // The same, and another image is wanted meanwhile.
+        // A Module that goes before it has its finalizer leaves no mark on its namespace.
+        (
+            0,
+            vec![DeliverAll, Begin(40), Begin(12), Edit(super::Edit::Delete(0))],
+        ),
+        // The same as before that, and another image is wanted meanwhile.
         (
             20,
             vec![
