@@ -46,7 +46,8 @@ pub(crate) fn images(place: usize) -> ModuleImagesConfig {
 
 pub(crate) fn node(place: usize) -> Node {
     Node {
-        uid: place.to_string(),
+        // Nodes of a kernel share a NodeModulesConfig, which knows its owner.
+        uid: (place % KERNELS).to_string(),
         deleting: false,
         facts: NodeFacts {
             name: format!("n{place}"),
