@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod cluster;
 mod demo;
 mod differential;
 mod generate;
@@ -33,6 +34,7 @@ usage: cargo xtask COMMAND
   vm [NAME...]           run the worker's scenarios, or those named, on real kernels in virtual machines
   vm --shell [KERNEL]    a shell in such a machine
   registry               try Debian's docker-registry in every form that the tests use
+  cluster                start a Kubernetes control plane, install the CRDs, and try the examples on it
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         }
         ["image-checks"] => kernels::set_up().and_then(|parts| image_checks::compare(&parts.headers)),
         ["registry"] => registry::check(),
+        ["cluster"] => cluster::command(),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
