@@ -64,9 +64,11 @@
 //! | [`node`] | whether a node gets a Module, gate by gate, with the change that opens each |
 //! | [`modprobe`] | command lines as values, for the worker and for a driver container |
 //! | [`reconcile`] | what the operator decides: from the objects of a cluster to actions, with reasons |
+//! | [`driver`] | one loop round these decisions: caches, queue, own writes |
 //! | [`kmod`] | kernel objects (`.ko`): modinfo, symbols, signature, and whether a kernel loads them |
 //! | [`depmod`] | the index of a module tree, byte for byte as depmod writes it |
 //! | [`image`] | what the layers of an image add up to, and whether it fits a kernel |
+//! | [`sim`] | a cluster in memory, with the operator in it: a dry run |
 //! | [`sign`] | signatures of kernel modules: verification over the caller's cryptography |
 //! | [`build`] | what a Dockerfile says, read without building it |
 //! | [`preflight`] | before a kernel upgrade: the images a kernel needs, and whether each Module will load |
@@ -112,6 +114,7 @@ pub mod build;
 pub mod depmod;
 pub mod diag;
 pub mod document;
+pub mod driver;
 pub mod go_text;
 #[cfg(feature = "kmod")]
 pub mod image;
@@ -130,6 +133,8 @@ pub mod resolve;
 pub mod schema;
 #[cfg(feature = "kmod")]
 pub mod sign;
+#[cfg(feature = "yaml")]
+pub mod sim;
 pub mod template;
 pub mod validate;
 #[cfg(feature = "kmod")]

@@ -238,7 +238,7 @@ pub fn device_plugin_daemon_set(module: &str, version: &str) -> String {
 }
 
 /// FNV-1a, 64 bits: the same everywhere and for ever.
-pub(super) fn fnv(text: &str) -> u64 {
+pub(crate) fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -1,5 +1,6 @@
 //! Readings of a clock that the caller owns.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -48,6 +49,19 @@ impl Timestamp {
     }
 }
 
+impl fmt::Display for Timestamp {
+    /// As Kubernetes writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, of_day) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
+        let (year, month, day) = date(days);
+        let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
+    }
+}
+
 /// How long to wait before attempt `attempt + 1`: 10 s after the first, doubled each time, 5 minutes at most.
 ///
 /// As the kubelet waits before it starts a container again, so that both ways to fail are equally patient.
@@ -74,6 +88,20 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
+/// The day that is so many days after 1970-01-01 (Howard Hinnant's `civil_from_days`).
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let of_cycle = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * of_cycle + of_cycle / 4 - of_cycle / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = of_cycle + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +124,14 @@ mod tests {
             "a-b-cTd:e:fZ",
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for days in -1_000..40_000 {
+            let time = Timestamp(days * 86_400 + 3_723);
+            assert_eq!(Timestamp::parse(&time.to_string()), Some(time), "{time}");
         }
     }
 

@@ -1,0 +1,152 @@
+//! What the operator sees.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::reconcile::Kind;
+use crate::reconcile::Node;
+use crate::reconcile::ObjectRef;
+use crate::reconcile::Pod;
+use crate::reconcile::names;
+use crate::resolve::ModuleName;
+
+use super::Seen;
+
+/// A change of one object.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The object is there, like this.
+    Put(Arc<Seen>),
+    /// The object has gone.
+    Gone {
+        /// Which object.
+        target: ObjectRef,
+        /// The version of the deletion, as the watch has it.
+        version: String,
+    },
+}
+
+impl Change {
+    /// Which object.
+    pub fn target(&self) -> &ObjectRef {
+        match self {
+            Self::Put(seen) => seen.target(),
+            Self::Gone { target, .. } => target,
+        }
+    }
+
+    /// The version that comes with it.
+    pub fn version(&self) -> &str {
+        match self {
+            Self::Put(seen) => seen.version(),
+            Self::Gone { version, .. } => version,
+        }
+    }
+}
+
+/// Which pods are looked at together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Group {
+    /// Worker pods on a node.
+    Workers(String),
+    /// Pods of device plugins and DRA drivers on a node.
+    Plugins(String),
+    /// Pull pods of a Module.
+    Pulls(ModuleName),
+}
+
+impl Group {
+    /// The group of a pod; `None` for pods of others.
+    pub(super) fn of(pod: &Pod) -> Option<Self> {
+        let node = || Some(pod.node_name().to_owned()).filter(|node| !node.is_empty());
+        if pod.label(names::WORKER_ACTION).is_some() {
+            return node().map(Self::Workers);
+        }
+        if let Some(owner) = pod.label(names::IMAGE_OWNER) {
+            return Some(Self::Pulls(ModuleName {
+                name: owner.to_owned(),
+                namespace: pod.metadata.namespace.clone(),
+            }));
+        }
+        let of_set = pod
+            .metadata
+            .owner_references
+            .iter()
+            .any(|owner| owner.kind == "DaemonSet");
+        let plugin = pod.label(names::MODULE_NAME).is_some() && (of_set || pod.label(names::ROLE).is_some());
+        if plugin { node().map(Self::Plugins) } else { None }
+    }
+}
+
+/// Objects by kind, namespace and name, each in the version that was seen last.
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    objects: BTreeMap<ObjectRef, Arc<Seen>>,
+    groups: BTreeMap<Group, BTreeSet<ObjectRef>>,
+}
+
+impl Cache {
+    /// Takes a change over; what was there before.
+    pub(super) fn apply(&mut self, change: &Change) -> Option<Arc<Seen>> {
+        let before = match change {
+            Change::Put(seen) => self.objects.insert(seen.target().clone(), Arc::clone(seen)),
+            Change::Gone { target, .. } => self.objects.remove(target),
+        };
+        if let Some(group) = before.as_deref().and_then(Seen::pod).and_then(Group::of)
+            && let Some(members) = self.groups.get_mut(&group)
+        {
+            members.remove(change.target());
+            if members.is_empty() {
+                self.groups.remove(&group);
+            }
+        }
+        if let Change::Put(seen) = change
+            && let Some(group) = seen.pod().and_then(Group::of)
+        {
+            self.groups
+                .entry(group)
+                .or_default()
+                .insert(seen.target().clone());
+        }
+        before
+    }
+
+    /// One object.
+    pub fn find(&self, target: &ObjectRef) -> Option<&Arc<Seen>> {
+        self.objects.get(target)
+    }
+
+    /// All objects of a kind, by namespace and name.
+    pub fn all(&self, kind: Kind) -> impl Iterator<Item = &Arc<Seen>> {
+        let first = ObjectRef::cluster(kind, "");
+        let from = self.objects.range((Bound::Included(first), Bound::Unbounded));
+        from.take_while(move |(target, _)| target.kind == kind)
+            .map(|(_, seen)| seen)
+    }
+
+    /// A node.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.find(&ObjectRef::cluster(Kind::Node, name))?.node()
+    }
+
+    pub(super) fn of_module(&self, kind: Kind, name: &ModuleName) -> Option<&Arc<Seen>> {
+        self.find(&ObjectRef::namespaced(
+            kind,
+            name.namespace.as_str(),
+            name.name.as_str(),
+        ))
+    }
+
+    pub(super) fn is_module_deleting(&self, name: &ModuleName) -> bool {
+        let module = self.of_module(Kind::Module, name).and_then(|seen| seen.module());
+        module.is_some_and(|(module, _)| module.metadata.deletion_timestamp.is_some())
+    }
+
+    pub(super) fn pods(&self, group: &Group) -> Vec<Pod> {
+        let members = self.groups.get(group).into_iter().flatten();
+        let pods = members.filter_map(|target| self.find(target)?.pod());
+        pods.cloned().collect()
+    }
+}

@@ -1,0 +1,237 @@
+//! One loop round the operator's decisions: caches, a queue, and when which controller may decide.
+//!
+//! The functions in [`reconcile`](crate::reconcile) say what is to be done for one object. A [`Driver`] says for which
+//! object they are asked, and when: it holds the caches, turns each change into [`Key`]s of controllers, keeps the counts
+//! of Modules, and remembers what it wrote and has not seen come back. It does no I/O and has no clock: an adapter feeds
+//! it what its watches bring, and carries plans out.
+//!
+//! # The loop of an adapter
+//!
+//! 1. List and watch each kind of [`WATCHED`], consistently with the API server (no list from its cache), and bring each
+//!    change to [`Driver::observe`], the end of each list to [`Driver::listed`].
+//! 2. Take one of [`Driver::ready`], ask [`Driver::begin`] for its plan.
+//! 3. Before the first action read each object of [`Plan::basis`](crate::reconcile::Plan::basis) and see that it has that
+//!    version; where it has not, [`Driver::finish`] with [`Outcome::Behind`].
+//! 4. Carry the actions out in order. Tell each answer to [`Driver::wrote`]. The first that fails ends the plan.
+//! 5. [`Driver::finish`]. Where nothing is ready, wait for a change or for [`Driver::next_due`].
+//!
+//! Plans of different keys may be carried out at the same time; of one key there is never more than one.
+//!
+//! # Why own writes are remembered
+//!
+//! A cache that does not have an own write yet would decide from the past: it would unload a module and leave a `.ready`
+//! label that it does not know of, or let a Module go whose last node was assigned a moment ago. So a key is not ready
+//! while an object that it reads has a version of ours that the cache has not. After a restart the first lists have all
+//! that was written before.
+
+mod cache;
+mod key;
+mod object;
+mod queue;
+mod shares;
+mod view;
+mod wake;
+
+pub use cache::Cache;
+pub use cache::Change;
+pub use key::Key;
+pub use object::Compilation;
+pub use object::Object;
+pub use object::ReadError;
+pub use object::Seen;
+pub use queue::Outcome;
+pub use queue::Written;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::reconcile::Installation;
+use crate::reconcile::Kind;
+use crate::reconcile::ObjectRef;
+use crate::reconcile::Plan;
+use crate::reconcile::Reason;
+use crate::reconcile::Timestamp;
+use crate::reconcile::images::RegistryAnswer;
+use crate::resolve::ModuleName;
+
+use queue::Queue;
+use queue::Unseen;
+use shares::Shares;
+
+/// The kinds that are watched.
+pub const WATCHED: [Kind; 7] = [
+    Kind::DaemonSet,
+    Kind::Module,
+    Kind::ModuleImagesConfig,
+    Kind::Namespace,
+    Kind::Node,
+    Kind::NodeModulesConfig,
+    Kind::Pod,
+];
+
+/// What a controller decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// What is to be done.
+    pub plan: Plan,
+    /// Those of its reasons that were not true the last time: what people are told.
+    pub news: Vec<Reason>,
+}
+
+/// The operator but for its I/O.
+#[derive(Clone, Debug)]
+pub struct Driver {
+    installation: Installation,
+    cache: Cache,
+    listed: BTreeSet<Kind>,
+    queue: Queue,
+    unseen: Unseen,
+    shares: Shares,
+    answers: BTreeMap<ModuleName, BTreeMap<String, RegistryAnswer>>,
+    reasons: BTreeMap<Key, Vec<Reason>>,
+}
+
+impl Driver {
+    /// An operator that has seen nothing yet.
+    pub fn new(installation: Installation) -> Self {
+        Self {
+            installation,
+            cache: Cache::default(),
+            listed: BTreeSet::new(),
+            queue: Queue::default(),
+            unseen: Unseen::default(),
+            shares: Shares::default(),
+            answers: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+        }
+    }
+
+    /// What it sees.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Takes a change over from a watch or a list.
+    pub fn observe(&mut self, change: &Change, now: Timestamp) {
+        let target = change.target();
+        self.unseen.observe(change);
+        let before = self.cache.apply(change);
+        let after = self.cache.find(target).cloned();
+        wake::wake(self, target, before.as_deref(), after.as_deref(), now);
+        if let (Object::Module { .. }, None) =
+            (before.as_deref().map_or(&Object::Other, Seen::object), &after)
+        {
+            let name = ModuleName {
+                name: target.name.clone(),
+                namespace: target.namespace.clone(),
+            };
+            self.shares.forget(&name);
+            self.answers.remove(&name);
+        }
+    }
+
+    /// A list of a kind is complete; it was asked for after every write that was told before.
+    pub fn listed(&mut self, kind: Kind) {
+        self.unseen.listed(kind);
+        self.listed.insert(kind);
+    }
+
+    /// The keys that may decide now.
+    ///
+    /// Nodes go first: the counts of Modules are theirs.
+    pub fn ready(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
+        let started = WATCHED.iter().all(|kind| self.listed.contains(kind));
+        let due = self.queue.due(now).filter(move |_| started);
+        due.filter(move |key| !self.is_blocked(key, now))
+    }
+
+    /// When the next key is due that is not due yet.
+    pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        self.queue.next_after(now)
+    }
+
+    /// Whether nothing is due, under way or not yet seen.
+    pub fn is_idle(&self, now: Timestamp) -> bool {
+        self.queue.due(now).next().is_none() && !self.queue.is_anything_under_way() && self.unseen.is_empty()
+    }
+
+    fn is_blocked(&self, key: &Key, now: Timestamp) -> bool {
+        if self.queue.is_under_way(key) || self.unseen.blocks(key) {
+            return true;
+        }
+        match key {
+            Key::Module(name) | Key::DevicePlugin(name) => {
+                let waits = |other: &Key| matches!(other, Key::Assign(_));
+                // The counts are complete when every node has been looked at.
+                if self.queue.due(now).any(waits) {
+                    return true;
+                }
+                // A node that is being assigned the Module holds it.
+                self.cache.is_module_deleting(name)
+                    && (self.queue.under_way().any(waits) || self.unseen.has(Kind::NodeModulesConfig))
+            }
+            Key::Assign(_) | Key::Images(_) | Key::NodeModules(_) | Key::PluginLabels(_) => false,
+        }
+    }
+
+    /// Decides for a key. Where there is something to do the key is under way until [`Driver::finish`].
+    pub fn begin(&mut self, key: &Key, now: Timestamp) -> Decided {
+        self.queue.take(key);
+        let plan = view::decide(self, key, now);
+        if let Some(wait) = plan.requeue_after {
+            self.queue.wake(key, now.plus(wait));
+        }
+        let before = self.reasons.get(key).map_or(&[][..], Vec::as_slice);
+        let news = plan.reasons.iter().filter(|reason| !before.contains(reason));
+        let news = news.cloned().collect();
+        if plan.reasons.is_empty() {
+            self.reasons.remove(key);
+        } else {
+            self.reasons.insert(key.clone(), plan.reasons.clone());
+        }
+        if !plan.is_empty() {
+            self.queue.begin(key);
+        }
+        Decided { plan, news }
+    }
+
+    /// A write of a plan of `by` was answered.
+    pub fn wrote(&mut self, by: &Key, target: &ObjectRef, written: Written) {
+        self.unseen.wrote(by, target, written, &self.cache);
+    }
+
+    /// A registry has answered, or could not.
+    pub fn answered(&mut self, asker: &ObjectRef, image: &str, answer: RegistryAnswer, now: Timestamp) {
+        let name = ModuleName {
+            name: asker.name.clone(),
+            namespace: asker.namespace.clone(),
+        };
+        let answers = self.answers.entry(name.clone()).or_default();
+        answers.insert(image.to_owned(), answer);
+        self.queue.wake(&Key::Images(name), now);
+    }
+
+    /// How often a registry was asked for an image.
+    pub fn attempts(&self, asker: &ObjectRef, image: &str) -> u32 {
+        let name = ModuleName {
+            name: asker.name.clone(),
+            namespace: asker.namespace.clone(),
+        };
+        let answers = self.answers.get(&name);
+        answers
+            .and_then(|answers| answers.get(image))
+            .map_or(0, |answer| answer.attempts)
+    }
+
+    /// A plan has come to its end.
+    pub fn finish(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
+        self.queue.finish(key, outcome, now);
+    }
+
+    /// What was said of each key the last time.
+    pub fn reasons(&self) -> impl Iterator<Item = (&Key, &[Reason])> {
+        self.reasons
+            .iter()
+            .map(|(key, reasons)| (key, reasons.as_slice()))
+    }
+}

@@ -1,0 +1,207 @@
+//! What a controller is shown: the part of the caches that is its own.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::reconcile::DaemonSet;
+use crate::reconcile::Kind;
+use crate::reconcile::ObjectRef;
+use crate::reconcile::Plan;
+use crate::reconcile::Timestamp;
+use crate::reconcile::assign;
+use crate::reconcile::assign::Candidate;
+use crate::reconcile::device_plugin;
+use crate::reconcile::images;
+use crate::reconcile::images::Placement;
+use crate::reconcile::module;
+use crate::reconcile::module::Share;
+use crate::reconcile::module::Tally;
+use crate::reconcile::names;
+use crate::reconcile::node_modules;
+use crate::reconcile::plugin_labels;
+use crate::resolve::ModuleName;
+use crate::resolve::Resolver;
+
+use super::Cache;
+use super::Driver;
+use super::Key;
+use super::Object;
+use super::Seen;
+use super::cache::Group;
+
+/// Asks the controller of a key.
+pub(super) fn decide(driver: &mut Driver, key: &Key, now: Timestamp) -> Plan {
+    match key {
+        Key::Assign(node) => assign(driver, node, now),
+        Key::NodeModules(node) => node_modules(driver, node, now),
+        Key::PluginLabels(node) => plugin_labels::plan(&plugin_labels::View {
+            node: driver.cache.node(node),
+            pods: &driver.cache.pods(&Group::Plugins(node.clone())),
+        }),
+        Key::Module(name) => module(driver, name),
+        Key::Images(name) => images(driver, name, now),
+        Key::DevicePlugin(name) => device_plugin(driver, name),
+    }
+}
+
+fn assign(driver: &mut Driver, node: &str, now: Timestamp) -> Plan {
+    let config = driver
+        .cache
+        .find(&ObjectRef::cluster(Kind::NodeModulesConfig, node));
+    let config = config.and_then(|seen| seen.node_modules());
+    let modules = driver.cache.all(Kind::Module).filter_map(|seen| seen.module());
+    let mut candidates: Vec<Candidate<'_>> = modules
+        .map(|(module, compiled)| {
+            let images = driver
+                .cache
+                .of_module(Kind::ModuleImagesConfig, &assign::module_name(module));
+            Candidate::new(module, compiled, images.and_then(|seen| seen.images()))
+        })
+        .collect();
+    let (plan, shares) = match driver.cache.node(node) {
+        Some(node) => {
+            let assignment = assign::plan(node, config, &mut candidates);
+            (assignment.plan, assignment.shares)
+        }
+        None if config.is_some() => {
+            let of = |candidate: &Candidate<'_>| Share::of_config(candidate.name(), node, config);
+            (Plan::default(), candidates.iter().map(of).collect())
+        }
+        None => (Plan::default(), Vec::new()),
+    };
+    let mut changed = Vec::new();
+    if shares.is_empty() {
+        changed = driver.shares.remove_node(node);
+    }
+    for (candidate, share) in candidates.iter().zip(shares) {
+        if driver.shares.put(candidate.name(), share) {
+            changed.push(candidate.name().clone());
+        }
+    }
+    for name in changed {
+        driver.queue.wake(&Key::DevicePlugin(name.clone()), now);
+        driver.queue.wake(&Key::Module(name), now);
+    }
+    plan
+}
+
+fn node_modules(driver: &Driver, node: &str, now: Timestamp) -> Plan {
+    let Driver {
+        cache, installation, ..
+    } = driver;
+    let workers = cache.pods(&Group::Workers(node.to_owned()));
+    let config = cache.find(&ObjectRef::cluster(Kind::NodeModulesConfig, node));
+    let Some(config) = config.and_then(|seen| seen.node_modules()) else {
+        return node_modules::release(&workers);
+    };
+    node_modules::plan(&node_modules::View {
+        config,
+        node: cache.node(node),
+        workers: &workers,
+        plugins: &cache.pods(&Group::Plugins(node.to_owned())),
+        installation,
+        now,
+    })
+}
+
+fn module(driver: &Driver, name: &ModuleName) -> Plan {
+    let Driver { cache, shares, .. } = driver;
+    let Some((module, compiled)) = cache.of_module(Kind::Module, name).and_then(|seen| seen.module()) else {
+        return Plan::default();
+    };
+    let namespace = cache.find(&ObjectRef::cluster(Kind::Namespace, name.namespace.as_str()));
+    let namespace = namespace.and_then(|seen| match seen.object() {
+        Object::Namespace(metadata) => Some(&**metadata),
+        Object::DaemonSet(_)
+        | Object::Module { .. }
+        | Object::Images(_)
+        | Object::Node(_)
+        | Object::NodeModules(_)
+        | Object::Pod(_)
+        | Object::Other => None,
+    });
+    let mut modules = cache.all(Kind::Module).map(|seen| seen.target());
+    let images = cache.of_module(Kind::ModuleImagesConfig, name);
+    module::plan(&module::View {
+        module,
+        compiled,
+        tally: shares.tally(name).unwrap_or(&Tally::default()),
+        images: images.and_then(|seen| seen.images()),
+        namespace,
+        has_siblings: modules.any(|other| other.namespace == name.namespace && other.name != name.name),
+    })
+}
+
+fn images(driver: &Driver, name: &ModuleName, now: Timestamp) -> Plan {
+    let Driver {
+        cache,
+        installation,
+        answers,
+        shares,
+        ..
+    } = driver;
+    let images = cache.of_module(Kind::ModuleImagesConfig, name);
+    let Some(images) = images.and_then(|seen| seen.images()) else {
+        return Plan::default();
+    };
+    let none = BTreeMap::new();
+    let placement = placement(cache, shares.tally(name), name);
+    images::plan(&images::View {
+        images,
+        pods: &cache.pods(&Group::Pulls(name.clone())),
+        answers: answers.get(name).unwrap_or(&none),
+        placement: placement.as_ref(),
+        installation,
+        now,
+    })
+}
+
+/// Where the nodes are that are to use the images of a Module.
+fn placement(cache: &Cache, tally: Option<&Tally>, name: &ModuleName) -> Option<Placement> {
+    let (module, compiled) = cache.of_module(Kind::Module, name)?.module()?;
+    let mut resolver = Resolver::new(compiled);
+    let mut architectures: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (kernel, found) in tally?.kernels() {
+        if let Ok(resolved) = resolver.resolve(kernel) {
+            let of_image = architectures.entry(resolved.container_image.clone()).or_default();
+            of_image.extend(found.map(str::to_owned));
+        }
+    }
+    Some(Placement {
+        selector: module.spec.selector.clone(),
+        architectures,
+    })
+}
+
+fn device_plugin(driver: &Driver, name: &ModuleName) -> Plan {
+    let Driver { cache, shares, .. } = driver;
+    let Some((module, _)) = cache.of_module(Kind::Module, name).and_then(|seen| seen.module()) else {
+        return Plan::default();
+    };
+    let sets: Vec<DaemonSet> = cache
+        .all(Kind::DaemonSet)
+        .filter_map(|seen| of(seen, name))
+        .cloned()
+        .collect();
+    device_plugin::plan(&device_plugin::View {
+        module,
+        tally: shares.tally(name).unwrap_or(&Tally::default()),
+        daemon_sets: &sets,
+    })
+}
+
+fn of<'s>(seen: &'s Seen, name: &ModuleName) -> Option<&'s DaemonSet> {
+    match seen.object() {
+        Object::DaemonSet(set) => {
+            let label = set.metadata.labels.get(names::MODULE_NAME)?;
+            (*label == name.name && set.metadata.namespace == name.namespace).then_some(set)
+        }
+        Object::Namespace(_)
+        | Object::Module { .. }
+        | Object::Images(_)
+        | Object::Node(_)
+        | Object::NodeModules(_)
+        | Object::Pod(_)
+        | Object::Other => None,
+    }
+}
