@@ -9,17 +9,14 @@
 //!
 //! # How the operator works
 //!
-//! ```text
-//! watches ──────┐                      ┌─► keys ──► queue ──► workers ──► decision ──► calls ─┐
-//!               ├─► stores, counts ────┘                                                      │
-//! own writes ◄──┴─────────────────────────────── answers ─────────────────────────────────────┘
-//! ```
+//! The loop round the decisions is [`kmm_core::driver`]; the simulator runs the same one. Here are its eyes and hands:
 //!
 //! - Of each object only what decisions read is kept. Secrets and ConfigMaps are not watched at all.
-//! - The answer to a write goes into the stores at once, so the next decision knows of it. Where there was no answer, the
-//!   object is read before anything else is decided about it.
+//! - Each answer to a write is told to the driver, which decides nothing that rests on the object until the watch has
+//!   shown it. Where there was no answer, the object is read until there is one.
 //! - Nothing is decided before every list is complete: what is not seen yet would pass for gone.
-//! - Of one node, and of one Module, one thing is done at a time. What fails is tried again, after a wait that doubles.
+//! - Before a plan is carried out, the objects that it rests on are looked at once more. Its first action that fails ends
+//!   it; what fails is tried again, after a wait that doubles.
 //!
 //! # What this crate does not do
 //!
@@ -29,9 +26,8 @@
 pub mod crd;
 pub mod operator;
 
-mod queue;
+mod adapter;
+mod cached;
 mod server;
-mod store;
 mod tell;
 mod watch;
-mod world;

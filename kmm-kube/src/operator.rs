@@ -1,48 +1,21 @@
 //! The operator: watches, decisions, writes.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::time::SystemTime;
 
-use futures::StreamExt;
-use kmm_core::reconcile::Action;
 use kmm_core::reconcile::ConfigError;
 use kmm_core::reconcile::ImageCheck;
 use kmm_core::reconcile::Installation;
-use kmm_core::reconcile::ObjectRef;
 use kmm_core::reconcile::OperatorConfig;
-use kmm_core::reconcile::Plan;
-use kmm_core::reconcile::Timestamp;
 use kube::Client;
 use kube::Config;
 use kube::config::KubeConfigOptions;
 use kube::config::Kubeconfig;
 use thiserror::Error;
-use tokio::task::JoinSet;
 
-use crate::queue::Again;
-use crate::queue::Queue;
-use crate::server::CallError;
+use crate::adapter::Adapter;
 use crate::server::Server;
-use crate::tell;
-use crate::tell::Tell;
-use crate::tell::Told;
 use crate::watch;
-use crate::world;
-use crate::world::Controller;
-use crate::world::Key;
-use crate::world::News;
-use crate::world::Source;
-use crate::world::Subject;
-use crate::world::World;
-
-/// Plans that are carried out at the same time. The API server does the work; more would only wait there.
-const WORKERS: usize = 16;
 
 /// What an operator needs to know.
 #[derive(Clone, Debug)]
@@ -137,243 +110,64 @@ pub async fn run(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
-    let version = client
-        .apiserver_version()
-        .await
-        .map_err(|error| StartError::Unreachable(Box::new(error)))?;
-    tracing::info!(kubernetes = version.git_version, "the API server answers");
+    let unreachable = |error| StartError::Unreachable(Box::new(error));
+    let version = client.apiserver_version().await.map_err(unreachable)?;
+    // Kubelets may be older than the API server. Those of nodes that join later are taken to be as new as these.
+    let kubelets = watch::kubelets(&client).await.map_err(unreachable)?;
+    let image_volumes = kubelets
+        .iter()
+        .chain([&version.git_version])
+        .all(|version| has_image_volumes(version));
+    tracing::info!(
+        kubernetes = version.git_version,
+        nodes = kubelets.len(),
+        image_volumes,
+        "the API server answers"
+    );
     let installation = Installation {
         config: settings.config,
         worker_image: settings.worker_image,
-        image_volumes: world::has_image_volumes(&version.git_version),
+        image_volumes,
     };
-    let operator = Arc::new(Operator {
-        state: Mutex::new(State {
-            world: World::new(installation),
-            assigning: BTreeSet::new(),
-            doubts: HashMap::new(),
-            told: Told::default(),
-        }),
-        queue: Queue::default(),
-        server: Server::new(client),
-    });
-    let mut watches = JoinSet::new();
-    for source in Source::ALL {
-        let operator = Arc::clone(&operator);
-        watches.spawn(async move { operator.listen(source).await });
-    }
-    let mut workers = JoinSet::new();
-    for _ in 0..WORKERS {
-        let operator = Arc::clone(&operator);
-        workers.spawn(async move { operator.work().await });
-    }
-    stop.await;
-    tracing::info!(left = operator.queue.depth(), "stopping");
-    operator.queue.close();
-    watches.abort_all();
-    while workers.join_next().await.is_some() {}
+    let adapter = Arc::new(Adapter::new(Server::new(client), installation));
+    adapter.run(stop).await;
     Ok(())
 }
 
-struct Operator {
-    state: Mutex<State>,
-    queue: Queue<Key>,
-    server: Server,
-}
-
-struct State {
-    world: World,
-    /// Nodes whose NodeModulesConfig is being written.
-    assigning: BTreeSet<String>,
-    /// Objects of which it is not known what the last write did.
-    doubts: HashMap<Key, Vec<ObjectRef>>,
-    told: Told,
-}
-
-impl Operator {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // The decisions do not panic; if one did, the stores were still whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes in what a watch tells, for ever.
-    async fn listen(&self, source: Source) {
-        let mut news = std::pin::pin!(watch::news(self.server.client(), source));
-        while let Some(next) = news.next().await {
-            match next {
-                Ok(next) => self.hear(source, next),
-                Err(error) => tracing::warn!(?source, %error, "a watch broke and is taken up again"),
-            }
-        }
-    }
-
-    fn hear(&self, source: Source, news: News) {
-        let wakened = {
-            let mut state = self.state();
-            let was_complete = state.world.is_complete();
-            state.world.hear(source, news);
-            if !was_complete && state.world.is_complete() {
-                tracing::info!("everything is listed: the work begins");
-            }
-            state.world.wakened()
-        };
-        if !wakened.is_empty() {
-            self.queue.add(wakened);
-        }
-    }
-
-    /// Takes in what the API server answered.
-    fn learn(&self, target: &ObjectRef, object: Option<serde_json::Value>) {
-        let wakened = {
-            let mut state = self.state();
-            state.world.answered(target, object);
-            state.world.wakened()
-        };
-        self.queue.add(wakened);
-    }
-
-    /// Looks at one key after the other, until the queue is closed.
-    async fn work(&self) {
-        while let Some(key) = self.queue.next().await {
-            let again = self.look(&key).await;
-            self.queue.done(&key, again);
-        }
-    }
-
-    async fn look(&self, key: &Key) -> Again {
-        if let Err(error) = self.settle_doubts(key).await {
-            tracing::warn!(%key, %error, "what became of an earlier write is not known yet");
-            return Again::Failed;
-        }
-        let (plan, tells) = self.decide(key);
-        let outcome = self.carry_out(key, &plan).await;
-        if let Subject::Node(node) = &key.subject
-            && key.controller == Controller::Assign
-        {
-            self.state().assigning.remove(node);
-        }
-        for tell in &tells {
-            self.tell(tell).await;
-        }
-        match (outcome, plan.requeue_after) {
-            (Ok(()), None) => Again::WhenChanged,
-            (Ok(()), Some(wait)) => Again::After(wait),
-            (Err(CallError::Conflict(why)), _) => {
-                tracing::debug!(%key, why, "another decision is needed");
-                Again::Failed
-            }
-            (Err(error), _) => {
-                tracing::warn!(%key, %error, "a write failed and is tried again");
-                Again::Failed
-            }
-        }
-    }
-
-    fn decide(&self, key: &Key) -> (Plan, Vec<Tell>) {
-        let (planned, tells, wakened) = {
-            let mut state = self.state();
-            let State {
-                world,
-                assigning,
-                told,
-                ..
-            } = &mut *state;
-            let mut planned = world.plan(key, now(), assigning);
-            if let (Controller::Assign, Subject::Node(node)) = (key.controller, &key.subject)
-                && planned.plan.writes().next().is_some()
-            {
-                assigning.insert(node.clone());
-            }
-            let tells = told.new_ones(key, std::mem::take(&mut planned.tells));
-            (planned, tells, world.wakened())
-        };
-        self.queue.add(wakened);
-        for reason in &planned.plan.reasons {
-            tracing::trace!(%key, code = reason.cause.code(), %reason, "decided");
-        }
-        (planned.plan, tells)
-    }
-
-    /// Carries out a plan up to the first action that fails.
-    async fn carry_out(&self, key: &Key, plan: &Plan) -> Result<(), CallError> {
-        for action in &plan.actions {
-            match action {
-                Action::Event(event) => {
-                    let about = event.message.clone();
-                    let event = event.clone();
-                    self.tell(&Tell { event, about }).await;
-                }
-                Action::AskRegistry(_) => {
-                    return Err(CallError::Impossible("registries are not asked".to_owned()));
-                }
-                Action::Create { .. } | Action::Patch { .. } | Action::Delete { .. } => {
-                    self.write(key, action).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn write(&self, key: &Key, action: &Action) -> Result<(), CallError> {
-        let Some(target) = action.target() else {
-            return Err(CallError::Impossible("an object of no known kind".to_owned()));
-        };
-        match self.server.write(action).await {
-            Ok(object) => {
-                tracing::info!(%key, %target, action = verb(action), "written");
-                self.learn(&target, object);
-                Ok(())
-            }
-            Err(error) => {
-                // Whatever went wrong: what is known of the object is not to be trusted.
-                self.state().doubts.entry(key.clone()).or_default().push(target);
-                if let Err(error) = self.settle_doubts(key).await {
-                    tracing::debug!(%key, %error, "an object cannot be read");
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Reads the objects that failed writes were about.
-    async fn settle_doubts(&self, key: &Key) -> Result<(), CallError> {
-        loop {
-            let target = self
-                .state()
-                .doubts
-                .get(key)
-                .and_then(|doubts| doubts.last().cloned());
-            let Some(target) = target else {
-                self.state().doubts.remove(key);
-                return Ok(());
-            };
-            let object = self.server.get(&target).await?;
-            self.learn(&target, object);
-            if let Some(doubts) = self.state().doubts.get_mut(key) {
-                doubts.pop();
-            }
-        }
-    }
-
-    async fn tell(&self, tell: &Tell) {
-        if let Err(error) = tell::send(&self.server, tell).await {
-            tracing::warn!(reason = tell.event.reason, %error, "an event was not sent");
-        }
+/// Whether a Kubernetes of this version (`v1.35.2`, `v1.34.1+k3s1`) mounts images as volumes without being asked to.
+fn has_image_volumes(version: &str) -> bool {
+    let mut numbers = version.trim_start_matches('v').split('.').map(|part| {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part[..digits].parse::<u32>().ok()
+    });
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) => (major, minor) >= (1, 35),
+        (Some(_) | None, None) | (None, Some(_)) => false,
     }
 }
 
-fn verb(action: &Action) -> &'static str {
-    match action {
-        Action::Create { .. } => "create",
-        Action::Patch { .. } => "patch",
-        Action::Delete { .. } => "delete",
-        Action::Event(_) => "event",
-        Action::AskRegistry(_) => "ask",
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let seconds = since.map_or(0, |since| since.as_secs());
-    Timestamp(i64::try_from(seconds).unwrap_or(i64::MAX))
+    #[test]
+    fn versions_that_mount_images() {
+        for version in ["v1.35.0", "v1.36.3", "v1.35.2+k3s1", "v2.0.0", "1.35"] {
+            assert!(has_image_volumes(version), "{version}");
+        }
+        for version in ["v1.34.9", "v1.9.35", "", "v1", "vX.Y"] {
+            assert!(!has_image_volumes(version), "{version}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_met_is_refused() {
+        let mut config = OperatorConfig::default();
+        config.images.check = ImageCheck::Registry;
+        let paths: Vec<String> = unsupported(&config).into_iter().map(|error| error.path).collect();
+        assert_eq!(paths, ["leaderElection.enabled", "images.check"]);
+        config.leader_election.enabled = false;
+        config.images.check = ImageCheck::Pod;
+        assert_eq!(unsupported(&config), []);
+    }
 }

@@ -126,6 +126,19 @@ impl Server {
         }
     }
 
+    /// The version of an object; empty where there is none.
+    pub(crate) async fn version_of(&self, target: &ObjectRef) -> Result<String, CallError> {
+        let request = collection(target).get_metadata(&target.name, &GetParams::default());
+        match self.send(request).await {
+            Ok(object) => Ok(object["metadata"]["resourceVersion"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()),
+            Err(CallError::Conflict(_)) => Ok(String::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Creates an object of a kind that is written without a decision.
     pub(crate) async fn post(&self, path: &str, object: &Value) -> Result<Value, CallError> {
         let request = Request::new(path).create(&post(), object.to_string().into_bytes());

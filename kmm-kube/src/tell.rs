@@ -1,16 +1,22 @@
 //! Events: what people are told, once when it is new.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use kmm_core::driver::Cache;
+use kmm_core::driver::Key;
 use kmm_core::reconcile::Event;
+use kmm_core::reconcile::Kind;
+use kmm_core::reconcile::ObjectRef;
+use kmm_core::reconcile::Reason;
+use kmm_core::reconcile::Severity;
+use kmm_core::resolve::ModuleName;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::server::CallError;
 use crate::server::MANAGER;
 use crate::server::Server;
-use crate::world::Key;
 
 /// An event, and what makes it the same one as another.
 #[derive(Clone, Debug)]
@@ -23,13 +29,13 @@ pub(crate) struct Tell {
 /// What was told about each key.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    keys: HashMap<Key, HashSet<u64>>,
+    keys: BTreeMap<Key, BTreeSet<u64>>,
 }
 
 impl Told {
     /// Those that were not there at the last look. What is not there any more may be told again.
     pub(crate) fn new_ones(&mut self, key: &Key, tells: Vec<Tell>) -> Vec<Tell> {
-        let now: HashSet<u64> = tells.iter().map(identity).collect();
+        let now: BTreeSet<u64> = tells.iter().map(identity).collect();
         let before = if now.is_empty() {
             self.keys.remove(key)
         } else {
@@ -41,6 +47,46 @@ impl Told {
             .filter(|tell| !before.contains(&identity(tell)))
             .collect()
     }
+}
+
+/// The events of the reasons that somebody has to look at.
+///
+/// What is wrong with single nodes when Modules are assigned, the Module's own controller tells in sum.
+pub(crate) fn tells(cache: &Cache, key: &Key, reasons: &[Reason]) -> Vec<Tell> {
+    if matches!(key, Key::Assign(_)) {
+        return Vec::new();
+    }
+    let mut counts: BTreeMap<(&Option<ModuleName>, &str, &str), usize> = BTreeMap::new();
+    let mut tells = Vec::new();
+    for reason in reasons {
+        if reason.cause.severity() == Severity::Normal {
+            continue;
+        }
+        // The same may be the case of several images; the text, which has times in it, does not tell them apart.
+        let same = (&reason.module, reason.node.as_str(), reason.cause.code());
+        let count = counts.entry(same).or_default();
+        *count += 1;
+        if let Some(event) = event(cache, reason) {
+            let about = format!("{} {count}", reason.node);
+            tells.push(Tell { event, about });
+        }
+    }
+    tells
+}
+
+/// The event of a reason: about its Module, or else its node.
+fn event(cache: &Cache, reason: &Reason) -> Option<Event> {
+    let module = reason.module.as_ref().and_then(|name| {
+        let namespace = name.namespace.as_str();
+        cache.find(&ObjectRef::namespaced(
+            Kind::Module,
+            namespace,
+            name.name.as_str(),
+        ))
+    });
+    let node = || cache.find(&ObjectRef::cluster(Kind::Node, reason.node.as_str()));
+    let about = module.or_else(node)?;
+    Some(reason.event(about.target().clone(), about.uid()))
 }
 
 /// Sends an event. One that is there already is counted up.
@@ -122,16 +168,7 @@ fn identity(tell: &Tell) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use kmm_core::reconcile::Kind;
-    use kmm_core::reconcile::ObjectRef;
-    use kmm_core::reconcile::Severity;
-    use kmm_core::resolve::ModuleName;
-
     use super::*;
-    use crate::world::Controller;
-    use crate::world::Subject;
 
     fn tell(reason: &str, message: &str, about: &str) -> Tell {
         Tell {
@@ -149,10 +186,7 @@ mod tests {
 
     #[test]
     fn only_what_is_new_is_told() {
-        let key = Key {
-            controller: Controller::Module,
-            subject: Subject::Module(ModuleName::default()),
-        };
+        let key = Key::Module(ModuleName::default());
         let mut told = Told::default();
         let mut count = |tells: Vec<Tell>| told.new_ones(&key, tells).len();
         assert_eq!(count(vec![tell("A", "in 5 s", "w1")]), 1);

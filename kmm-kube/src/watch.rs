@@ -1,22 +1,21 @@
-//! Lists and watches, as news for the world.
+//! Lists and watches, as news.
 
 use std::borrow::Cow;
 
 use futures::Stream;
 use futures::StreamExt;
 use kmm_core::reconcile::Kind;
+use kmm_core::reconcile::names;
 use kube::Api;
 use kube::Client;
 use kube::Resource;
+use kube::api::ListParams;
 use kube::core::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde_json::Value;
-
-use crate::world::News;
-use crate::world::Source;
 
 /// An object as it came.
 ///
@@ -76,6 +75,73 @@ impl Resource for Object {
     }
 }
 
+/// A list and a watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Source {
+    Nodes,
+    Namespaces,
+    Modules,
+    NodeModulesConfigs,
+    ModuleImagesConfigs,
+    /// DaemonSets with the name of a Module.
+    DaemonSets,
+    /// Pods with the name of a Module: workers, device plugins, DRA drivers.
+    ModulePods,
+    /// Pods that pull images.
+    PullPods,
+}
+
+impl Source {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Nodes,
+        Self::Namespaces,
+        Self::Modules,
+        Self::NodeModulesConfigs,
+        Self::ModuleImagesConfigs,
+        Self::DaemonSets,
+        Self::ModulePods,
+        Self::PullPods,
+    ];
+
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Nodes => Kind::Node,
+            Self::Namespaces => Kind::Namespace,
+            Self::Modules => Kind::Module,
+            Self::NodeModulesConfigs => Kind::NodeModulesConfig,
+            Self::ModuleImagesConfigs => Kind::ModuleImagesConfig,
+            Self::DaemonSets => Kind::DaemonSet,
+            Self::ModulePods | Self::PullPods => Kind::Pod,
+        }
+    }
+
+    /// The label that its objects have, where not all of the kind are wanted.
+    pub(crate) fn label(self) -> Option<&'static str> {
+        match self {
+            Self::DaemonSets | Self::ModulePods => Some(names::MODULE_NAME),
+            Self::PullPods => Some(names::IMAGE_OWNER),
+            Self::Nodes
+            | Self::Namespaces
+            | Self::Modules
+            | Self::NodeModulesConfigs
+            | Self::ModuleImagesConfigs => None,
+        }
+    }
+}
+
+/// News about the objects of a source.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// The state of an object.
+    Is(Value),
+    /// An object is gone.
+    Gone(Value),
+    /// A list begins.
+    ListBegins,
+    /// A list is complete.
+    ListEnds,
+}
+
 /// Everything about the objects of a source, for ever: a watch that breaks is taken up again, with a wait that grows.
 pub(crate) fn news(
     client: &Client,
@@ -94,4 +160,22 @@ pub(crate) fn news(
             watcher::Event::InitDone => News::ListEnds,
         })
     })
+}
+
+/// Versions of the kubelets of all nodes.
+pub(crate) async fn kubelets(client: &Client) -> Result<Vec<String>, kube::Error> {
+    let api: Api<Object> = Api::all_with(client.clone(), &Kind::Node);
+    let mut versions = Vec::new();
+    let mut params = ListParams::default().limit(500);
+    loop {
+        let page = api.list(&params).await?;
+        versions.extend(page.items.iter().map(|node| {
+            let version = &node.whole["status"]["nodeInfo"]["kubeletVersion"];
+            version.as_str().unwrap_or_default().to_owned()
+        }));
+        match page.metadata.continue_ {
+            Some(token) if !token.is_empty() => params = params.continue_token(&token),
+            Some(_) | None => return Ok(versions),
+        }
+    }
 }

@@ -14,8 +14,12 @@ mod binaries;
 mod certificates;
 mod check;
 mod control_plane;
+mod kubelet;
+mod life;
 mod objects;
 mod process;
+mod running;
+mod takeover;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -23,6 +27,20 @@ use anyhow::Result;
 /// `cargo xtask cluster`: sets the control plane up and shows that it works.
 pub(crate) fn command() -> Result<()> {
     run(check::check())
+}
+
+/// `cargo xtask operator`: the built operator on that control plane.
+pub(crate) fn operator() -> Result<()> {
+    let kmm = running::build()?;
+    run(async {
+        life::run(&kmm).await.context("the life of a Module")?;
+        for recording in ["settled.json", "settled-after-change.json"] {
+            takeover::run(&kmm, recording)
+                .await
+                .with_context(|| format!("taking over {recording}"))?;
+        }
+        Ok(())
+    })
 }
 
 fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {

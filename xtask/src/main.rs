@@ -35,6 +35,7 @@ usage: cargo xtask COMMAND
   vm --shell [KERNEL]    a shell in such a machine
   registry               try Debian's docker-registry in every form that the tests use
   cluster                start a Kubernetes control plane, install the CRDs, and try the examples on it
+  operator               run the operator on such a control plane: the life of a Module, and a takeover
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         ["image-checks"] => kernels::set_up().and_then(|parts| image_checks::compare(&parts.headers)),
         ["registry"] => registry::check(),
         ["cluster"] => cluster::command(),
+        ["operator"] => cluster::operator(),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::cluster;
 use crate::demo;
 use crate::differential;
 use crate::generate;
@@ -53,6 +54,8 @@ pub(crate) fn run() -> Result<()> {
     })?;
     let images = steps.step("make images with skopeo, umoci and buildah", layers::set_up)?;
     steps.step("same files as umoci unpacks", || layers::compare(&images))?;
+    steps.step("a Kubernetes control plane takes the CRDs and the examples", cluster::command)?;
+    steps.step("the operator on that control plane", cluster::operator)?;
     steps.summary();
     Ok(())
 }

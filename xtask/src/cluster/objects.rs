@@ -10,9 +10,12 @@ use kmm_kube::crd;
 use kube::Api;
 use kube::Client;
 use kube::api::ApiResource;
+use kube::api::DeleteParams;
 use kube::api::DynamicObject;
+use kube::api::ListParams;
 use kube::api::Patch;
 use kube::api::PatchParams;
+use kube::api::PostParams;
 use kube::core::GroupVersionKind;
 use serde_json::Value;
 
@@ -43,6 +46,76 @@ pub(super) async fn apply(client: &Client, object: &Value) -> Result<Value> {
         .await
         .with_context(|| format!("could not apply {} {name}", object["kind"]))?;
     Ok(serde_json::to_value(applied)?)
+}
+
+/// Creates an object, and gives it the status that it came with.
+pub(super) async fn create(client: &Client, object: &Value) -> Result<Value> {
+    let name = object["metadata"]["name"].as_str().context("no name")?;
+    let api = api_of(client, object)?;
+    let mut bare = object.clone();
+    let status = bare.as_object_mut().and_then(|bare| bare.remove("status"));
+    let what = || format!("could not create {} {name}", object["kind"]);
+    let bare: DynamicObject = serde_json::from_value(bare)?;
+    let mut created = api
+        .create(&PostParams::default(), &bare)
+        .await
+        .with_context(what)?;
+    if let Some(status) = status.filter(|status| status.as_object().is_some_and(|map| !map.is_empty())) {
+        let patch = serde_json::json!({ "status": status });
+        created = api
+            .patch_status(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .with_context(what)?;
+    }
+    Ok(serde_json::to_value(created)?)
+}
+
+/// Changes an object, or its status, by a merge patch.
+pub(super) async fn change(client: &Client, object: &Value, patch: &Value) -> Result<()> {
+    let name = object["metadata"]["name"].as_str().context("no name")?;
+    let api = api_of(client, object)?;
+    let patch_of = Patch::Merge(patch);
+    if patch.get("status").is_some() {
+        api.patch_status(name, &PatchParams::default(), &patch_of).await?;
+    } else {
+        api.patch(name, &PatchParams::default(), &patch_of).await?;
+    }
+    Ok(())
+}
+
+/// Deletes an object without waiting for a kubelet.
+pub(super) async fn delete_now(client: &Client, object: &Value) -> Result<()> {
+    let name = object["metadata"]["name"].as_str().context("no name")?;
+    let params = DeleteParams::default().grace_period(0);
+    api_of(client, object)?.delete(name, &params).await?;
+    Ok(())
+}
+
+/// All objects of a kind, in every namespace.
+pub(super) async fn list(client: &Client, api_version: &str, kind: &str) -> Result<Vec<Value>> {
+    let any = serde_json::json!({"apiVersion": api_version, "kind": kind});
+    let found = api_of(client, &any)?.list(&ListParams::default()).await?;
+    let objects = found.items.into_iter().map(serde_json::to_value);
+    Ok(objects.collect::<Result<_, _>>()?)
+}
+
+/// An object; `null` where there is none.
+pub(super) async fn get(
+    client: &Client,
+    api_version: &str,
+    kind: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<Value> {
+    let mut object = serde_json::json!({"apiVersion": api_version, "kind": kind, "metadata": {}});
+    if !namespace.is_empty() {
+        object["metadata"]["namespace"] = serde_json::json!(namespace);
+    }
+    let found = api_of(client, &object)?.get_opt(name).await?;
+    Ok(found
+        .map(serde_json::to_value)
+        .transpose()?
+        .unwrap_or(Value::Null))
 }
 
 /// Installs the CRDs of a cluster and waits until the API server serves them.

@@ -92,11 +92,6 @@ impl Process {
         lines[lines.len().saturating_sub(SHOWN)..].join("\n")
     }
 
-    /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Asks the program to end, and gives its exit code; kills it when it takes too long.
     pub(crate) fn stop(&mut self) -> Option<i32> {
         signal_group(self.child.id(), Signal::TERM);
