@@ -152,14 +152,23 @@ pub(crate) fn news(
     if let Some(label) = source.label() {
         config = config.labels(label);
     }
-    watcher(api, config).default_backoff().map(|event| {
+    watcher(api, config).default_backoff().map(move |event| {
         Ok(match event? {
-            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => News::Is(object.whole),
-            watcher::Event::Delete(object) => News::Gone(object.whole),
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                News::Is(with_kind(object.whole, source.kind()))
+            }
+            watcher::Event::Delete(object) => News::Gone(with_kind(object.whole, source.kind())),
             watcher::Event::Init => News::ListBegins,
             watcher::Event::InitDone => News::ListEnds,
         })
     })
+}
+
+/// The object with its kind: in lists, those of Kubernetes' own kinds do not say it.
+fn with_kind(mut object: Value, kind: Kind) -> Value {
+    object["apiVersion"] = kind.api_version().into();
+    object["kind"] = kind.name().into();
+    object
 }
 
 /// Versions of the kubelets of all nodes.

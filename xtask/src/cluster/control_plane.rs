@@ -155,6 +155,13 @@ impl ControlPlane {
         self.wait_until_ready().await
     }
 
+    /// The ends of the logs of all parts.
+    pub(crate) fn logs(&self) -> String {
+        let parts = [Some(&self.apiserver), self.controller_manager.as_ref(), self.scheduler.as_ref()];
+        let parts = parts.into_iter().flatten();
+        parts.map(|part| part.last_lines() + "\n").collect()
+    }
+
     /// Fails when a part has ended.
     fn check(&mut self) -> Result<()> {
         self.etcd.check()?;

@@ -50,9 +50,14 @@ pub(super) async fn run(kmm: &Path) -> Result<()> {
     let kubelets = Kubelets::start(&client);
     let mut operator = Operator::start(&plane, kmm, "operator")?;
     operator.wait_until_listed().await?;
-    let scenes = scenes(&client, &kubelets, &mut plane, kmm, operator).await;
-    drop(kubelets);
-    scenes
+    let outcome = scenes(&client, &kubelets, &mut plane, kmm, operator).await;
+    if outcome.is_err() {
+        for pod in list(&client, "v1", "Pod").await? {
+            println!("{} {} {}", pod["metadata"]["name"], pod["spec"]["nodeName"], pod["status"]);
+        }
+        println!("the control plane's logs end with\n{}", plane.logs());
+    }
+    outcome
 }
 
 async fn scenes(

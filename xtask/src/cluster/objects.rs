@@ -20,7 +20,7 @@ use kube::core::GroupVersionKind;
 use serde_json::Value;
 
 /// How long something that a controller does may take; a loaded machine takes its time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who writes, in the managed fields.
 const MANAGER: &str = "xtask";
@@ -95,8 +95,14 @@ pub(super) async fn delete_now(client: &Client, object: &Value) -> Result<()> {
 pub(super) async fn list(client: &Client, api_version: &str, kind: &str) -> Result<Vec<Value>> {
     let any = serde_json::json!({"apiVersion": api_version, "kind": kind});
     let found = api_of(client, &any)?.list(&ListParams::default()).await?;
-    let objects = found.items.into_iter().map(serde_json::to_value);
-    Ok(objects.collect::<Result<_, _>>()?)
+    let objects = found.items.into_iter().map(|object| {
+        // In lists, objects of Kubernetes' own kinds do not say their kind.
+        let mut object = serde_json::to_value(object)?;
+        object["apiVersion"] = api_version.into();
+        object["kind"] = kind.into();
+        Ok(object)
+    });
+    objects.collect()
 }
 
 /// An object; `null` where there is none.
