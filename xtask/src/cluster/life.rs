@@ -80,8 +80,8 @@ async fn scenes(
     println!("after a reboot into another kernel its image was loaded");
 
     // Without notice, and back: everything is as it was.
-    operator.kill();
     let before = settled(client).await?;
+    operator.kill();
     let mut operator = Operator::start(plane, kmm, "operator-2")?;
     operator.wait_until_listed().await?;
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
