@@ -76,7 +76,8 @@ impl Lists {
                     let version = String::new();
                     driver.observe(&Change::Gone { target, version }, now);
                 }
-                if !written && self.told.contains(&source.kind()) && source.kind() != Kind::Pod {
+                // Of two sources the other may be behind; what was written there is waited for by its plan.
+                if !written && self.told.contains(&source.kind()) {
                     driver.listed(source.kind());
                 }
             }

@@ -56,6 +56,9 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
 fn documents() -> Result<Vec<(PathBuf, String)>> {
     let mut documents = vec![(PathBuf::from("docs/guide/rules.md"), rules())];
     steps::run(&steps::cargo(), &["build", "--quiet", "--package", "kmm-cli"])?;
+    for (file, arguments) in [("cluster.yaml", &["crds"][..]), ("hub.yaml", &["crds", "--hub"])] {
+        documents.push((Path::new("kmm-kube/deploy/crds").join(file), kmm(arguments)?));
+    }
     let pages = steps::cache()?.join("man");
     if pages.exists() {
         fs::remove_dir_all(&pages)?;

@@ -157,7 +157,11 @@ impl ControlPlane {
 
     /// The ends of the logs of all parts.
     pub(crate) fn logs(&self) -> String {
-        let parts = [Some(&self.apiserver), self.controller_manager.as_ref(), self.scheduler.as_ref()];
+        let parts = [
+            Some(&self.apiserver),
+            self.controller_manager.as_ref(),
+            self.scheduler.as_ref(),
+        ];
         let parts = parts.into_iter().flatten();
         parts.map(|part| part.last_lines() + "\n").collect()
     }

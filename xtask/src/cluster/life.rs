@@ -53,7 +53,10 @@ pub(super) async fn run(kmm: &Path) -> Result<()> {
     let outcome = scenes(&client, &kubelets, &mut plane, kmm, operator).await;
     if outcome.is_err() {
         for pod in list(&client, "v1", "Pod").await? {
-            println!("{} {} {}", pod["metadata"]["name"], pod["spec"]["nodeName"], pod["status"]);
+            println!(
+                "{} {} {}",
+                pod["metadata"]["name"], pod["spec"]["nodeName"], pod["status"]
+            );
         }
         println!("the control plane's logs end with\n{}", plane.logs());
     }
@@ -99,6 +102,21 @@ async fn scenes(
     plane.restart_apiserver().await?;
     change_image(client).await.with_context(|| with_log(&operator))?;
     println!("after the API server was killed and came back, a new image was loaded");
+
+    // In the middle of its work, after every few writes.
+    apply(client, &modules()[0]).await?;
+    for writes in [1, 2, 3, 5] {
+        until("the operator is at work", async || {
+            Ok(operator.writes().len() >= writes || is_back(client).await?)
+        })
+        .await?;
+        operator.kill();
+        operator = Operator::start(plane, kmm, &format!("operator-after-{writes}"))?;
+    }
+    until("the first image is back", async || is_back(client).await)
+        .await
+        .with_context(|| with_log(&operator))?;
+    println!("an operator that was killed four times in the middle of its work came through");
 
     end(client).await.with_context(|| with_log(&operator))?;
     println!("the Module was deleted, unloaded, and left nothing behind");
@@ -265,6 +283,21 @@ async fn change_image(client: &Client) -> Result<()> {
         .await?;
     }
     Ok(())
+}
+
+/// Whether both nodes have the image of the first Module again.
+async fn is_back(client: &Client) -> Result<bool> {
+    for (node, kernel) in [("w1", NEW), ("w2", OLD)] {
+        let config = get(client, BETA, "NodeModulesConfig", "", node).await?;
+        let loaded = &config["status"]["modules"][0]["config"]["containerImage"];
+        let node = get(client, "v1", "Node", "", node).await?;
+        if *loaded != format!("registry.example.com/acme:{kernel}")
+            || !node["metadata"]["labels"][names::ready(&nic())].is_string()
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn end(client: &Client) -> Result<()> {

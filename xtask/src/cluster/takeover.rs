@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
+use kmm_core::reconcile::names;
 use kube::Client;
 use serde_json::Value;
 use serde_json::json;
@@ -14,7 +15,9 @@ use serde_json::json;
 use super::control_plane::ControlPlane;
 use super::life::settled;
 use super::objects;
+use super::objects::change;
 use super::objects::create;
+use super::objects::get;
 use super::objects::list;
 use super::objects::until;
 use super::running::Operator;
@@ -69,8 +72,21 @@ pub(super) async fn run(kmm: &Path, recording: &str) -> Result<()> {
         "the operator wrote: {:#?}",
         operator.writes()
     );
+    is_awake(&client).await?;
     println!("{count} objects of {recording} were taken over without a write");
     operator.stop()
+}
+
+/// It wrote nothing because there was nothing to write: what is taken away is put back.
+async fn is_awake(client: &Client) -> Result<()> {
+    let mark = names::CONTAINS_MODULES;
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "drivers"}});
+    change(client, &namespace, &json!({"metadata": {"labels": {mark: null}}})).await?;
+    until("the mark of the namespace is back", async || {
+        let namespace = get(client, "v1", "Namespace", "", "drivers").await?;
+        Ok(namespace["metadata"]["labels"][mark].is_string())
+    })
+    .await
 }
 
 /// Creates recorded objects, with owners as they are called now.
