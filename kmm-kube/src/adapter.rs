@@ -16,10 +16,12 @@ use kmm_core::driver::Written;
 use kmm_core::reconcile::Action;
 use kmm_core::reconcile::Installation;
 use kmm_core::reconcile::Kind;
+use kmm_core::reconcile::Node;
 use kmm_core::reconcile::ObjectRef;
 use kmm_core::reconcile::Plan;
 use kmm_core::reconcile::Timestamp;
 use kmm_core::reconcile::names;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::sync::watch::Sender;
@@ -66,6 +68,13 @@ struct Flight {
     key: Key,
     plan: Plan,
     tells: Vec<Tell>,
+    node: Option<RestsOn>,
+}
+
+/// The node on which a plan rests, as the driver was shown it.
+struct RestsOn {
+    target: ObjectRef,
+    shown: Option<Node>,
 }
 
 impl Adapter {
@@ -159,6 +168,10 @@ impl Adapter {
             }
             let tells = tell::tells(driver.cache(), &key, &decided.plan.reasons);
             let tells = told.new_ones(&key, tells);
+            let node = driver.rests_on_node(&key).map(|(target, shown)| RestsOn {
+                target,
+                shown: shown.cloned(),
+            });
             drop(state);
             if decided.plan.is_empty() && tells.is_empty() {
                 continue;
@@ -168,6 +181,7 @@ impl Adapter {
                 key,
                 plan: decided.plan,
                 tells,
+                node,
             };
             flights.spawn(async move { adapter.fly(flight).await });
         }
@@ -175,9 +189,14 @@ impl Adapter {
     }
 
     async fn fly(&self, flight: Flight) {
-        let Flight { key, plan, tells } = flight;
+        let Flight {
+            key,
+            plan,
+            tells,
+            node,
+        } = flight;
         if !plan.is_empty() {
-            let outcome = match self.carry_out(&key, &plan).await {
+            let outcome = match self.carry_out(&key, &plan, node.as_ref()).await {
                 Ok(()) => Outcome::Done,
                 Err(CallError::Conflict(why)) => {
                     tracing::debug!(%key, why, "another decision is needed");
@@ -197,14 +216,9 @@ impl Adapter {
     }
 
     /// Carries out a plan up to the first action that fails.
-    async fn carry_out(&self, key: &Key, plan: &Plan) -> Result<(), CallError> {
+    async fn carry_out(&self, key: &Key, plan: &Plan, node: Option<&RestsOn>) -> Result<(), CallError> {
         if plan.writes().next().is_some() {
-            for seen in &plan.basis {
-                let version = self.server.version_of(&seen.target).await?;
-                if version != seen.resource_version {
-                    return Err(CallError::Conflict(format!("{} is another one now", seen.target)));
-                }
-            }
+            self.look_again(plan, node).await?;
         }
         let mut pods: BTreeMap<Source, u64> = BTreeMap::new();
         for action in &plan.actions {
@@ -230,6 +244,26 @@ impl Adapter {
         // Two watches bring pods, and the driver tells them not apart: the right one is waited for here.
         for (source, version) in pods {
             self.wait_for(source, version).await;
+        }
+        Ok(())
+    }
+
+    /// Sees that what a plan rests on is still so.
+    async fn look_again(&self, plan: &Plan, node: Option<&RestsOn>) -> Result<(), CallError> {
+        let changed = |target: &ObjectRef| CallError::Conflict(format!("{target} is another one now"));
+        for seen in &plan.basis {
+            let version = self.server.version_of(&seen.target).await?;
+            if version != seen.resource_version {
+                return Err(changed(&seen.target));
+            }
+        }
+        if let Some(RestsOn { target, shown }) = node {
+            let now = self.server.get(target).await?;
+            // By value: the version of a node changes with every heartbeat.
+            let now = now.map(|object| Node::deserialize(&object)).transpose();
+            if !now.is_ok_and(|now| now == *shown) {
+                return Err(changed(target));
+            }
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod kmods;
 mod layers;
 mod oracle;
 mod registry;
+mod soak;
 mod steps;
 mod test;
 mod vm;
@@ -37,6 +38,9 @@ usage: cargo xtask COMMAND
   cluster                start a Kubernetes control plane, install the CRDs, and try the examples on it
   operator               run the operator on such a control plane: the life of a Module, and a takeover
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
+  soak [N]               a million (or N) schedules of faults against the operator's decisions, other ones each time
+  soak --seed SEED       one of them, told step by step where something does not hold
+  soak --mistakes        see that each seeded mistake in the decisions is found
   bench                  run the benchmarks and print the ratios
   generate [--check]     write the generated documents, or check that they are up to date
 ";
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         ["operator"] => cluster::operator(),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
+        ["soak", rest @ ..] => soak::command(rest),
         ["bench", "layers"] => layers::set_up().and_then(|_| layers::measure()),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),

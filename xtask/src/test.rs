@@ -10,11 +10,15 @@ use crate::image_checks;
 use crate::kernels;
 use crate::layers;
 use crate::oracle;
+use crate::soak;
 use crate::steps;
 use crate::steps::Steps;
 
 /// Random inputs of each kind that are compared with Go in one run.
 const INPUTS: usize = 20_000;
+
+/// Schedules of faults in one run.
+const SCHEDULES: u64 = 100_000;
 
 /// What the random inputs are made from: a change is judged by its own faults, so every run has the same ones.
 /// `cargo xtask differential` takes others each time.
@@ -47,6 +51,8 @@ pub(crate) fn run() -> Result<()> {
         generate::run(generate::Mode::Check)
     })?;
     steps.step("same answers as Go", || differential::run(&go, INPUTS, SEED))?;
+    steps.step("faults in every order", || soak::schedules(SCHEDULES))?;
+    steps.step("seeded mistakes are found", soak::mistakes)?;
     let kernels = steps.step("set up Debian kernels, headers and kmod", kernels::set_up)?;
     steps.step("same bytes as kmod", || kernels::compare(&kernels))?;
     steps.step("checks of images made from real modules", || {

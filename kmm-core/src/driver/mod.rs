@@ -11,7 +11,8 @@
 //!    change to [`Driver::observe`], the end of each list to [`Driver::listed`].
 //! 2. Take one of [`Driver::ready`], ask [`Driver::begin`] for its plan.
 //! 3. Before the first action read each object of [`Plan::basis`](crate::reconcile::Plan::basis) and see that it has that
-//!    version; where it has not, [`Driver::finish`] with [`Outcome::Behind`].
+//!    version, and the node of [`Driver::rests_on_node`] and see that it is as it was shown; where that is not so,
+//!    [`Driver::finish`] with [`Outcome::Behind`].
 //! 4. Carry the actions out in order. Tell each answer to [`Driver::wrote`]. The first that fails ends the plan.
 //! 5. [`Driver::finish`]. Where nothing is ready, wait for a change or for [`Driver::next_due`].
 //!
@@ -47,6 +48,7 @@ use std::collections::BTreeSet;
 
 use crate::reconcile::Installation;
 use crate::reconcile::Kind;
+use crate::reconcile::Node;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Plan;
 use crate::reconcile::Reason;
@@ -195,6 +197,25 @@ impl Driver {
         Decided { plan, news }
     }
 
+    /// The node on which a plan of a key rests, as it was shown (`None` where there is none); `None` where the plan rests on
+    /// no node.
+    ///
+    /// What a worker pod did is judged by the boot of its node, so a node must not be older than its pods. It is compared by
+    /// value, because its version changes with every heartbeat.
+    pub fn rests_on_node(&self, key: &Key) -> Option<(ObjectRef, Option<&Node>)> {
+        match key {
+            Key::NodeModules(node) => Some((
+                ObjectRef::cluster(Kind::Node, node.as_str()),
+                self.cache.node(node),
+            )),
+            Key::Assign(_)
+            | Key::PluginLabels(_)
+            | Key::Module(_)
+            | Key::Images(_)
+            | Key::DevicePlugin(_) => None,
+        }
+    }
+
     /// A write of a plan of `by` was answered.
     pub fn wrote(&mut self, by: &Key, target: &ObjectRef, written: Written) {
         self.unseen.wrote(by, target, written, &self.cache);
@@ -233,5 +254,24 @@ impl Driver {
         self.reasons
             .iter()
             .map(|(key, reasons)| (key, reasons.as_slice()))
+    }
+}
+
+/// Mistakes that tests are to find.
+#[cfg(any(test, feature = "faults"))]
+impl Driver {
+    /// Nothing is remembered of what was written.
+    pub(crate) fn forget_own_writes(&mut self) {
+        self.unseen = Unseen::default();
+    }
+
+    /// A key is not asked again by itself.
+    pub(crate) fn forget_retry(&mut self, key: &Key) {
+        self.queue.take(key);
+    }
+
+    /// There is something to do for a key that decided otherwise.
+    pub(crate) fn mark_under_way(&mut self, key: &Key) {
+        self.queue.begin(key);
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn wake(
                 match group {
                     Group::Workers(node) => keys.push(Key::NodeModules(node)),
                     Group::Plugins(node) => {
-                        keys.extend([Key::PluginLabels(node.clone()), Key::NodeModules(node)])
+                        keys.extend([Key::PluginLabels(node.clone()), Key::NodeModules(node)]);
                     }
                     Group::Pulls(name) => keys.push(Key::Images(name)),
                 }

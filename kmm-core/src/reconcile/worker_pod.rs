@@ -183,6 +183,12 @@ pub fn is_current(pod: &Pod, job: &Job, installation: &Installation) -> bool {
     }
 }
 
+/// Whether a pod was made here, and not by the Go operator.
+pub(super) fn is_own(pod: &Pod) -> bool {
+    pod.annotation(names::WORKER_HASH)
+        .is_some_and(|hash| hash.starts_with(MARK))
+}
+
 /// What the marks of this operator begin with; the Go operator's are plain numbers.
 const MARK: &str = "kmm1-";
 

@@ -32,6 +32,7 @@ use super::Machine;
 use super::Moment;
 use super::Refused;
 use super::Store;
+use super::Stored;
 use super::kubernetes;
 use super::store::Taken;
 
@@ -102,14 +103,17 @@ pub enum Settled {
 pub struct Cluster {
     pub(super) store: Store,
     pub(super) machines: BTreeMap<String, Machine>,
-    registry: Registry,
+    pub(super) registry: Registry,
     installation: Installation,
     pub(super) driver: Driver,
     /// How far each watch has come.
     pub(super) watches: BTreeMap<Kind, u64>,
     pub(super) flights: BTreeMap<Key, Flight>,
-    deeds: Vec<Deed>,
+    pub(super) deeds: Vec<Deed>,
     timeline: Vec<Moment>,
+    /// A mistake that tests are to find.
+    #[cfg(any(test, feature = "faults"))]
+    pub(super) mutation: Option<super::fault::Mutation>,
 }
 
 impl Cluster {
@@ -127,6 +131,8 @@ impl Cluster {
             flights: BTreeMap::new(),
             deeds: Vec::new(),
             timeline: Vec::new(),
+            #[cfg(any(test, feature = "faults"))]
+            mutation: None,
         };
         cluster.restart_operator();
         cluster
@@ -345,15 +351,43 @@ impl Cluster {
                 self.driver.observe(&Change::Gone { target, version }, now);
             }
         }
-        for stored in self.store.all(kind) {
+        let stored: Vec<Arc<Stored>> = self.store.all(kind).map(Arc::clone).collect();
+        for stored in stored {
             let known = self.driver.cache().find(stored.seen.target());
             if known.is_none_or(|known| known.version() != stored.seen.version()) {
-                self.driver.observe(&Change::Put(Arc::clone(&stored.seen)), now);
+                let change = self.show(&stored);
+                self.driver.observe(&change, now);
             }
         }
         self.driver.listed(kind);
         self.watches.insert(kind, self.store.version());
         self.trim();
+    }
+
+    /// An object as the operator gets to see it: as it is.
+    #[cfg(not(any(test, feature = "faults")))]
+    fn show(&self, stored: &Stored) -> Change {
+        Change::Put(Arc::clone(&stored.seen))
+    }
+
+    /// An object as the operator gets to see it: as it is, unless that is the mistake that is tested.
+    #[cfg(any(test, feature = "faults"))]
+    fn show(&self, stored: &Stored) -> Change {
+        let target = stored.seen.target();
+        let before = self.driver.cache().find(target);
+        let shown = self
+            .mutation
+            .and_then(|mutation| mutation.distort(&stored.value, before.map(|seen| &**seen)));
+        match shown {
+            None => Change::Put(Arc::clone(&stored.seen)),
+            Some(value) => match crate::driver::Seen::read(&value, None) {
+                Ok(seen) => Change::Put(Arc::new(seen)),
+                Err(_) => Change::Gone {
+                    target: target.clone(),
+                    version: stored.seen.version().to_owned(),
+                },
+            },
+        }
     }
 
     /// Brings the next change of a kind to the operator; whether there was one.
@@ -365,13 +399,14 @@ impl Cluster {
             return false;
         };
         let change = match &entry.object {
-            Some(stored) => Change::Put(Arc::clone(&stored.seen)),
+            Some(stored) => self.show(stored),
             None => Change::Gone {
                 target: entry.target.clone(),
                 version: entry.version.to_string(),
             },
         };
-        self.watches.insert(kind, entry.version);
+        let version = entry.version;
+        self.watches.insert(kind, version);
         self.driver.observe(&change, self.store.now);
         true
     }
@@ -414,12 +449,7 @@ impl Cluster {
         };
         let (plan, place) = (Arc::clone(plan), *next);
         *next += 1;
-        let current = |store: &Store| {
-            plan.basis
-                .iter()
-                .all(|seen| store.version_of(&seen.target).unwrap_or_default() == seen.resource_version)
-        };
-        let outcome = if place == 0 && !current(&self.store) {
+        let outcome = if place == 0 && !self.is_current(key, &plan) {
             Some(Outcome::Behind)
         } else {
             self.carry_out(key, &plan, place, reachable)
@@ -429,6 +459,18 @@ impl Cluster {
             self.flights.remove(key);
             self.driver.finish(key, outcome, self.store.now);
         }
+    }
+
+    /// Whether what a plan rests on is still so.
+    fn is_current(&self, key: &Key, plan: &Plan) -> bool {
+        let mut basis = plan.basis.iter();
+        let same = basis
+            .all(|seen| self.store.version_of(&seen.target).unwrap_or_default() == seen.resource_version);
+        let node = || match self.driver.rests_on_node(key) {
+            Some((target, shown)) => self.store.find(&target).and_then(|stored| stored.seen.node()) == shown,
+            None => true,
+        };
+        same && node()
     }
 
     /// Carries out one action; `None` where that was well.
@@ -536,9 +578,7 @@ impl Cluster {
                 self.advance(1);
                 continue;
             }
-            let own = self.driver.next_due(self.store.now);
-            let theirs = self.machines.values().filter_map(Machine::next_due);
-            let Some(next) = own.into_iter().chain(theirs).min() else {
+            let Some(next) = self.next_due() else {
                 return Settled::Yes;
             };
             if next > end {
@@ -547,6 +587,13 @@ impl Cluster {
             self.advance(next.0.saturating_sub(self.store.now.0).max(1));
         }
         Settled::No
+    }
+
+    /// When something happens by itself.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let own = self.driver.next_due(self.store.now);
+        let theirs = self.machines.values().filter_map(Machine::next_due);
+        own.into_iter().chain(theirs).min()
     }
 
     /// Lets the operator do all that it has to; whether it wrote.

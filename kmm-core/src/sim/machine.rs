@@ -55,6 +55,8 @@ pub struct Machine {
     boots: u32,
     kernel: String,
     up: bool,
+    /// Whether the API server has heard of this boot. No container is run before that.
+    reported: bool,
     loaded: BTreeMap<ModuleName, ModuleConfig>,
     local: BTreeMap<String, Local>,
 }
@@ -67,6 +69,7 @@ impl Machine {
             boots: 1,
             kernel: kernel.to_owned(),
             up: true,
+            reported: false,
             loaded: BTreeMap::new(),
             local: BTreeMap::new(),
         }
@@ -100,6 +103,7 @@ impl Machine {
     /// Turns it off: what ran there has ended, what was loaded has gone.
     pub(super) fn stop(&mut self) {
         self.up = false;
+        self.reported = false;
         self.loaded.clear();
         // Containers that ran are started anew; the runtime remembers those that had ended.
         self.local.retain(|_, local| matches!(local, Local::Ended(_)));
@@ -125,7 +129,7 @@ impl Machine {
     }
 
     /// Tells the API server which kernel and boot run; whether that was news.
-    pub(super) fn report(&self, store: &mut Store) -> bool {
+    pub(super) fn report(&mut self, store: &mut Store) -> bool {
         let target = ObjectRef::cluster(Kind::Node, self.name.as_str());
         let Some(stored) = store.find(&target) else {
             return false;
@@ -138,6 +142,7 @@ impl Machine {
         if facts.ready == ready
             && (!self.up || (facts.boot_id == self.boot_id && facts.kernel_version == self.kernel))
         {
+            self.reported = self.up;
             return false;
         }
         let status = if self.up { "True" } else { "Unknown" };
@@ -145,9 +150,9 @@ impl Machine {
         if self.up {
             patch["status"]["nodeInfo"] = json!({"bootID": self.boot_id, "kernelVersion": self.kernel});
         }
-        store
-            .patch(&target, Part::Status, &Precondition::default(), &patch)
-            .is_ok()
+        let taken = store.patch(&target, Part::Status, &Precondition::default(), &patch);
+        self.reported = self.up && taken.is_ok();
+        taken.is_ok()
     }
 
     /// One thing that the kubelet does about a pod; whether there was one.
@@ -165,7 +170,7 @@ impl Machine {
         let Some(pod) = stored.seen.pod() else {
             return false;
         };
-        if !self.up || pod.node_name() != self.name {
+        if !self.reported || pod.node_name() != self.name {
             return false;
         }
         let mut kubelet = Kubelet {

@@ -51,9 +51,13 @@
 //! [`preflight`](crate::preflight) to say.
 
 mod cluster;
+#[cfg(any(test, feature = "faults"))]
+pub mod fault;
 mod kubernetes;
 mod machine;
 mod random;
+#[cfg(any(test, feature = "faults"))]
+mod steps;
 mod store;
 mod timeline;
 

@@ -1,0 +1,121 @@
+use super::*;
+
+/// Enough to find a mistake of today; `cargo xtask test` runs many more, with other seeds each time.
+const SCHEDULES: u64 = 150;
+
+/// Schedules that failed once, made short.
+#[test]
+fn what_failed_once() {
+    use Step::*;
+    let scenes = Scenes::new();
+    let module = |module, tag| {
+        Edit(super::Edit::Module {
+            module,
+            tag,
+            versioned: false,
+        })
+    };
+    let schedules = [
+        // A loader and its module come and go in one look: that is no change of the status.
+        (
+            23,
+            vec![
+                Edit(super::Edit::Add(1, 0)),
+                Operate,
+                Kubelets,
+                Kubelets,
+                Edit(super::Edit::Stop(1)),
+                Edit(super::Edit::Delete(0)),
+            ],
+        ),
+        // A loader that was made before the node told its boot says nothing of a later boot.
+        (24, vec![Operate, Kubelets, Kubelets, Edit(super::Edit::Stop(1))]),
+        // A module whose boot was not written down is unloaded, not forgotten.
+        (
+            33,
+            vec![
+                Operate,
+                Kubelets,
+                Kubelets,
+                Edit(super::Edit::Delete(1)),
+                Operate,
+                Kubelets,
+            ],
+        ),
+        // A loader that was made for one boot may have loaded on the next one.
+        (
+            32,
+            vec![
+                Edit(super::Edit::Stop(1)),
+                Edit(super::Edit::Start(1, 1)),
+                module(1, 2),
+                Operate,
+                Kubelets,
+                Edit(super::Edit::Delete(1)),
+            ],
+        ),
+        // The same, and another image is wanted meanwhile.
+        (
+            20,
+            vec![
+                module(1, 0),
+                Operate,
+                Kubelets,
+                Edit(super::Edit::Stop(0)),
+                module(1, 1),
+            ],
+        ),
+    ];
+    for (scene, steps) in schedules {
+        let schedule = Schedule { scene, steps };
+        if let Err(failure) = replay(&scenes, &schedule, None) {
+            panic!("{failure}");
+        }
+    }
+}
+
+#[test]
+fn everything_holds() {
+    let scenes = Scenes::new();
+    for seed in 0..SCHEDULES {
+        let schedule = Schedule::new(&scenes, seed);
+        if let Err(failure) = run(&scenes, &schedule, None) {
+            panic!("seed {seed}: {}", shrink(&scenes, &failure, None));
+        }
+    }
+}
+
+/// Mistakes that a few schedules find; `cargo xtask soak --mistakes` finds them all.
+#[test]
+fn common_mistakes_are_found() {
+    let scenes = Scenes::new();
+    let schedules: Vec<Schedule> = (0..SCHEDULES).map(|seed| Schedule::new(&scenes, seed)).collect();
+    let missed: Vec<Mutation> = COMMON
+        .into_iter()
+        .filter(|mutation| {
+            schedules
+                .iter()
+                .all(|schedule| run(&scenes, schedule, Some(*mutation)).is_ok())
+        })
+        .collect();
+    assert_eq!(missed, []);
+}
+
+const COMMON: [Mutation; 16] = [
+    Mutation::ReadyStays,
+    Mutation::ReadyEarly,
+    Mutation::ReadyGoesLate,
+    Mutation::PodGoesFirst,
+    Mutation::StatusForgotten,
+    Mutation::NoUnload,
+    Mutation::ModuleGoesFirst,
+    Mutation::ModuleStays,
+    Mutation::RestlessStatus,
+    Mutation::InUseNotMarked,
+    Mutation::NeverWithdrawn,
+    Mutation::TargetStays,
+    Mutation::PluginReadyStays,
+    Mutation::PluginPodStays,
+    Mutation::FailedStays,
+    Mutation::TerminatingIsGone,
+];
