@@ -42,6 +42,8 @@ complete -c kmm -n "__fish_kmm_needs_command" -f -a "match" -d 'Try a mapping re
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "decode" -d 'What messages of the kernel and of modprobe mean: cause, proof, and what mends it'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "modinfo" -d 'What kernel objects say of themselves, printed as `modinfo` prints it'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "depmod" -d 'Write the index of a module tree, `modules.dep` and its kind, as `depmod` writes it'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "crds" -d 'Print the CustomResourceDefinitions, for `kubectl apply --server-side -f -`'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "operator" -d 'Run the operator on a cluster'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "man" -d 'Print the manual page of a command, or write all of them into a folder'
 complete -c kmm -n "__fish_kmm_using_subcommand validate" -l explain -d 'Print the long text about a code, such as KMM1001, instead of checking' -r
@@ -224,6 +226,29 @@ complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s e -l errsyms -d 'Repo
 complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s w -l warn -d 'Report what an index has twice'
 complete -c kmm -n "__fish_kmm_using_subcommand depmod" -l gzip -d 'Take .ko.gz for modules, as a depmod that is built with zlib does'
 complete -c kmm -n "__fish_kmm_using_subcommand depmod" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand crds" -l webhook -d 'Service of the webhook that converts PreflightValidations between their versions' -r
+complete -c kmm -n "__fish_kmm_using_subcommand crds" -s o -l output -d 'Format of the definitions' -r -f -a "yaml\t'One YAML document for each object'
+json\t'One JSON document: a `List` of the objects'"
+complete -c kmm -n "__fish_kmm_using_subcommand crds" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand crds" -l hub -d 'Those of a hub, which hands Modules out to other clusters, instead of those of a cluster with nodes'
+complete -c kmm -n "__fish_kmm_using_subcommand crds" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand operator" -l config -d 'Configuration file, with the keys of the Go operator; `-` is standard input. Without it all is as by default' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand operator" -l worker-image -d 'Image of the worker, else the value of RELATED_IMAGE_WORKER' -r
+complete -c kmm -n "__fish_kmm_using_subcommand operator" -l kubeconfig -d 'Kubeconfig; without it the usual places, or the service account of the pod' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand operator" -l context -d 'Context of the kubeconfig; without it the current one' -r
+complete -c kmm -n "__fish_kmm_using_subcommand operator" -l log-format -d 'Format of the log, which goes to standard error' -r -f -a "text\t'For people'
+json\t'One JSON object for each message'"
+complete -c kmm -n "__fish_kmm_using_subcommand operator" -l log-level -d 'Least severe messages that are logged' -r -f -a "error\t'What went wrong'
+warn\t'What is tried again'
+info\t'What is written'
+debug\t'What is put off'
+trace\t'Every reason of every decision'"
+complete -c kmm -n "__fish_kmm_using_subcommand operator" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand operator" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand completions" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
 never\t''"

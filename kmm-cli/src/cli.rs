@@ -60,6 +60,12 @@ pub enum Command {
     Modinfo(Modinfo),
     /// Write the index of a module tree, `modules.dep` and its kind, as `depmod` writes it.
     Depmod(Depmod),
+    /// Print the CustomResourceDefinitions, for `kubectl apply --server-side -f -`.
+    #[cfg(feature = "cluster")]
+    Crds(Crds),
+    /// Run the operator on a cluster.
+    #[cfg(feature = "cluster")]
+    Operator(Operator),
     /// Print a completion script for a shell.
     Completions(Completions),
     /// Print the manual page of a command, or write all of them into a folder.
@@ -489,6 +495,78 @@ pub enum KmodFormat {
     V33,
 }
 
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub struct Crds {
+    /// Those of a hub, which hands Modules out to other clusters, instead of those of a cluster with nodes.
+    #[arg(long)]
+    pub hub: bool,
+    /// Service of the webhook that converts PreflightValidations between their versions.
+    ///
+    /// Without it the API server converts them itself; a status is then seen only in the newest version.
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = parse_service)]
+    pub webhook: Option<(String, String)>,
+    /// Format of the definitions.
+    #[arg(short, long, value_enum, default_value_t = ObjectsFormat::Yaml, value_name = "FORMAT")]
+    pub output: ObjectsFormat,
+}
+
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub struct Operator {
+    /// Configuration file, with the keys of the Go operator; `-` is standard input. Without it all is as by default.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Image of the worker, else the value of RELATED_IMAGE_WORKER.
+    #[arg(long, value_name = "IMAGE")]
+    pub worker_image: Option<String>,
+    /// Kubeconfig; without it the usual places, or the service account of the pod.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig; without it the current one.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Format of the log, which goes to standard error.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// Least severe messages that are logged.
+    #[arg(long, value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]
+    pub log_level: LogLevel,
+}
+
+#[cfg(feature = "cluster")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object for each message.
+    Json,
+}
+
+#[cfg(feature = "cluster")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// What went wrong.
+    Error,
+    /// What is tried again.
+    Warn,
+    /// What is written.
+    Info,
+    /// What is put off.
+    Debug,
+    /// Every reason of every decision.
+    Trace,
+}
+
+#[cfg(feature = "cluster")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ObjectsFormat {
+    /// One YAML document for each object.
+    Yaml,
+    /// One JSON document: a `List` of the objects.
+    Json,
+}
+
 #[derive(Debug, Args)]
 pub struct Completions {
     /// The shell.
@@ -540,5 +618,15 @@ fn parse_kubernetes_version(text: &str) -> Result<(u32, u32), String> {
     match (major.parse(), minor.parse()) {
         (Ok(major), Ok(minor)) => Ok((major, minor)),
         _ => Err("expected major and minor version, such as 1.34".to_owned()),
+    }
+}
+
+#[cfg(feature = "cluster")]
+fn parse_service(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok((namespace.to_owned(), name.to_owned()))
+        }
+        Some(_) | None => Err("expected namespace and name, such as kmm/webhook".to_owned()),
     }
 }

@@ -61,6 +61,9 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
         (PathBuf::from("docs/guide/reasons.md"), reasons()),
     ];
     steps::run(&steps::cargo(), &["build", "--quiet", "--package", "kmm-cli"])?;
+    for (file, arguments) in [("cluster.yaml", &["crds"][..]), ("hub.yaml", &["crds", "--hub"])] {
+        documents.push((Path::new("kmm-kube/deploy/crds").join(file), kmm(arguments)?));
+    }
     let pages = steps::cache()?.join("man");
     if pages.exists() {
         fs::remove_dir_all(&pages)?;

@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod cluster;
 mod cost;
 mod demo;
 mod differential;
@@ -44,6 +45,8 @@ usage: cargo xtask COMMAND
   registry               push images to Debian's docker-registry in every form, and read them back
   preflight              try `kmm preflight` on images of real modules in a registry
   image-memory           how much memory `kmm image check` needs for a large image
+  cluster                start a Kubernetes control plane, install the CRDs, and try the examples on it
+  operator               run the operator on such a control plane: the life of a Module, and a takeover
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   soak [N]               a million (or N) schedules of faults against the operator's decisions, other ones each time
   soak --seed SEED       one of them, told step by step where something does not hold
@@ -75,6 +78,8 @@ fn main() -> ExitCode {
         ["image-memory"] => kernels::set_up().and_then(|parts| image_speed::bounded(&parts.headers)),
         ["registry"] => layers::set_up().and_then(|images| registry::check(&images)),
         [registry::ASK, rest @ ..] => registry::ask(rest),
+        ["cluster"] => cluster::command(),
+        ["operator"] => cluster::operator(),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "kernels"] => kernels::set_up().and_then(|parts| kernels::measure(&parts)),

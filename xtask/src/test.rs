@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::cluster;
 use crate::demo;
 use crate::differential;
 use crate::generate;
@@ -73,6 +74,8 @@ pub(crate) fn run() -> Result<()> {
         image_speed::bounded(&kernels.headers)
     })?;
     steps.step("registries of every form", || registry::check(&images))?;
+    steps.step("a Kubernetes control plane takes the CRDs and the examples", cluster::command)?;
+    steps.step("the operator on that control plane", cluster::operator)?;
     steps.summary();
     Ok(())
 }

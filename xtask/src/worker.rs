@@ -20,7 +20,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     let folder = generate::target_folder().join("static");
     let status = Command::new(steps::cargo())
         .args(["build", "--quiet", "--package", "kmm-cli", "--bin", NAME])
-        .args(["--profile", "worker"])
+        .args(["--no-default-features", "--profile", "worker"])
         // With a target named, the flag is not for programs that run during the build.
         .args(["--target", TARGET, "--target-dir"])
         .arg(&folder)

@@ -2,6 +2,8 @@
 
 mod completions;
 mod coverage;
+#[cfg(feature = "cluster")]
+mod crds;
 mod decode;
 mod depmod;
 mod explain;
@@ -12,6 +14,8 @@ mod match_;
 mod modinfo;
 mod modprobe;
 mod preflight;
+#[cfg(feature = "cluster")]
+mod operator;
 mod resolve;
 mod simulate;
 mod template;
@@ -42,6 +46,10 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
         Command::Decode(arguments) => decode::run(&arguments, printer),
         Command::Modinfo(arguments) => modinfo::run(&arguments, printer),
         Command::Depmod(arguments) => depmod::run(&arguments, printer),
+        #[cfg(feature = "cluster")]
+        Command::Crds(arguments) => crds::run(&arguments, printer),
+        #[cfg(feature = "cluster")]
+        Command::Operator(arguments) => operator::run(&arguments, printer),
         Command::Completions(arguments) => completions::run(&arguments, printer),
         Command::Man(arguments) => man::run(&arguments, printer),
     }

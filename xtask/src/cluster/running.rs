@@ -1,0 +1,86 @@
+//! The built operator, running.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+
+use super::control_plane::ControlPlane;
+use super::objects::until;
+use super::process::Process;
+use crate::generate::target_folder;
+use crate::steps;
+
+/// A line of its log that tells of a write.
+const WRITTEN: &str = " written ";
+/// A line of its log that tells of a complete list; there are so many.
+const LISTED: (&str, usize) = (" listed ", 8);
+
+/// Builds `kmm`.
+pub(super) fn build() -> Result<PathBuf> {
+    steps::run(&steps::cargo(), &["build", "--quiet", "--package", "kmm-cli"])?;
+    Ok(target_folder().join("debug/kmm"))
+}
+
+/// A running operator; it is stopped when this is dropped.
+pub(super) struct Operator {
+    process: Process,
+}
+
+impl Operator {
+    /// Starts it, as an administrator does.
+    pub(super) fn start(plane: &ControlPlane, kmm: &std::path::Path, name: &str) -> Result<Self> {
+        let config = plane.folder().join("operator.yaml");
+        std::fs::write(&config, "leaderElection:\n  enabled: false\n")
+            .context("could not write operator.yaml")?;
+        let arguments = [
+            "operator".to_owned(),
+            format!("--config={}", config.display()),
+            format!("--kubeconfig={}", plane.kubeconfig().display()),
+            "--log-level=debug".to_owned(),
+        ];
+        let environment = [("RELATED_IMAGE_WORKER", "registry.example.com/kmm-worker:1")];
+        let process = Process::start(name, kmm, &arguments, &environment, plane.folder())?;
+        Ok(Self { process })
+    }
+
+    /// Waits until it knows all objects.
+    pub(super) async fn wait_until_listed(&mut self) -> Result<()> {
+        until("the operator has listed everything", async || {
+            self.process.check()?;
+            Ok(self.lines(LISTED.0) >= LISTED.1)
+        })
+        .await
+    }
+
+    /// The writes that it logged.
+    pub(super) fn writes(&self) -> Vec<String> {
+        let printed = self.process.printed();
+        let lines = printed.lines().filter(|line| line.contains(WRITTEN));
+        lines.map(str::to_owned).collect()
+    }
+
+    /// The end of its log.
+    pub(super) fn last_lines(&self) -> String {
+        self.process.last_lines()
+    }
+
+    /// Ends it without notice.
+    pub(super) fn kill(mut self) {
+        self.process.kill();
+    }
+
+    /// Asks it to end, which it has to do well.
+    pub(super) fn stop(mut self) -> Result<()> {
+        match self.process.stop() {
+            Some(0) => Ok(()),
+            code => bail!("the operator ended with {code:?}:\n{}", self.process.last_lines()),
+        }
+    }
+
+    fn lines(&self, text: &str) -> usize {
+        let printed = self.process.printed();
+        printed.lines().filter(|line| line.contains(text)).count()
+    }
+}
