@@ -36,6 +36,7 @@ complete -c kmm -n "__fish_kmm_needs_command" -f -a "simulate" -d 'What the oper
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "coverage" -d 'Which kernels in use no mapping covers, and which mappings are never used'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "images" -d 'Every image that a set of kernels needs, for mirroring into a closed network'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "image" -d 'Whether images fit a kernel, and what is in them'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "preflight" -d 'What a kernel upgrade means for each Module, before a node boots it'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "modprobe" -d 'The exact modprobe command lines for a kernel'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "template" -d 'Expand image templates as the operator does'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "match" -d 'Try a mapping regexp on kernel versions, with the reason'
@@ -156,6 +157,25 @@ never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -l plain-http -d 'Allow plain HTTP, where a registry does not speak TLS'
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -l skip-tls-verify -d 'Allow certificates of registries that are not trusted'
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s k -l kernel -d 'The new kernel\'s version, as `uname -r` will print it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l symvers -d 'Module.symvers of the kernel: its symbols, with their checksums' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l kernel-tree -d 'The kernel\'s own modules, such as /lib/modules/6.1.0-9-amd64' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l platform -d 'Platform of the images, such as linux/arm64; without it, what the selector of the Module says, or linux/amd64 of several, or the only one' -r
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l cert -d 'Certificate, PEM or DER: every module that is loaded must be signed with the key of one of them' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l auth-file -d 'Credentials as docker and podman keep them, instead of the files in which they do' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l ca-file -d 'Certificates of authorities, PEM, beside those of the system' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
+json\t'One JSON document'
+yaml\t'The same as YAML'"
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l offline -d 'Ask no registry: only what the manifests say'
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l plain-http -d 'Allow plain HTTP, where a registry does not speak TLS'
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l skip-tls-verify -d 'Allow certificates of registries that are not trusted'
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
 complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
