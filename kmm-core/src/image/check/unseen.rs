@@ -19,7 +19,7 @@ const MISSING: RuleText = RuleText {
 The registry, layout or archive was asked, and says that it has no such image, or none for the platform. A node that should
 run it would wait with `ImagePullBackOff`; where the Module has `build` or `sign`, the operator makes the image instead.
 
-```console
+```console,ignore
 $ kmm image check quay.io/acme/nic:6.1.0-9 -k 6.1.0-9-amd64
 ```
 
@@ -51,7 +51,7 @@ const UNRESOLVED: RuleText = RuleText {
 The image to check comes from the mapping that the kernel gets. Where no mapping takes the kernel, or the template of the
 image cannot be expanded, the operator loads nothing on nodes of this kernel.
 
-```console
+```console,ignore
 $ kmm explain -f module.yaml -k 6.1.0-9-amd64
 ```
 
