@@ -74,7 +74,10 @@ pub(crate) fn run() -> Result<()> {
         image_speed::bounded(&kernels.headers)
     })?;
     steps.step("registries of every form", || registry::check(&images))?;
-    steps.step("a Kubernetes control plane takes the CRDs and the examples", cluster::command)?;
+    steps.step(
+        "a Kubernetes control plane takes the CRDs and the examples",
+        cluster::command,
+    )?;
     steps.step("the operator on that control plane", cluster::operator)?;
     steps.summary();
     Ok(())

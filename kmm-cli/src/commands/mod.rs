@@ -13,9 +13,9 @@ mod man;
 mod match_;
 mod modinfo;
 mod modprobe;
-mod preflight;
 #[cfg(feature = "cluster")]
 mod operator;
+mod preflight;
 mod resolve;
 mod simulate;
 mod template;
