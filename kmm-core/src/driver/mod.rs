@@ -258,7 +258,7 @@ impl Driver {
 }
 
 /// Mistakes that tests are to find.
-#[cfg(any(test, feature = "faults"))]
+#[cfg(any(all(test, feature = "yaml"), feature = "faults"))]
 impl Driver {
     /// Nothing is remembered of what was written.
     pub(crate) fn forget_own_writes(&mut self) {
