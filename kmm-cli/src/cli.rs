@@ -227,8 +227,8 @@ pub enum Image {
 
 #[derive(Debug, Args)]
 pub struct ImageCheck {
-    /// Images: REPO[:TAG][@DIGEST], oci:PATH[:TAG], oci-archive:PATH[:TAG], docker-archive:PATH[:TAG], dir:PATH; `-` is an
-    /// archive from standard input. Those that the Modules of -f name without one.
+    /// Images: `REPO[:TAG][@DIGEST]`, `oci:PATH[:TAG]`, `oci-archive:PATH[:TAG]`, `docker-archive:PATH[:TAG]`, `dir:PATH`;
+    /// `-` is an archive from standard input. Those that the Modules of -f name without one.
     #[arg(value_name = "REF", required_unless_present_any = ["files", "explain"])]
     pub images: Vec<String>,
     /// Print the long text about a code, such as KMM3001, instead of checking.
@@ -263,8 +263,8 @@ pub struct ImageCheck {
 
 #[derive(Debug, Args)]
 pub struct ImageInspect {
-    /// Images: REPO[:TAG][@DIGEST], oci:PATH[:TAG], oci-archive:PATH[:TAG], docker-archive:PATH[:TAG], dir:PATH; `-` is an
-    /// archive from standard input.
+    /// Images: `REPO[:TAG][@DIGEST]`, `oci:PATH[:TAG]`, `oci-archive:PATH[:TAG]`, `docker-archive:PATH[:TAG]`, `dir:PATH`;
+    /// `-` is an archive from standard input.
     #[arg(value_name = "REF", required = true)]
     pub images: Vec<String>,
     /// Platform of the image, such as linux/arm64; without it, linux/amd64 of several, or the only one.
