@@ -26,12 +26,19 @@ pub(crate) fn command(words: &[&str]) -> Result<()> {
         number.with_context(|| format!("`{text}` is no number"))
     };
     match words {
-        [] => schedules(MANY),
-        ["--mistakes"] => mistakes(),
-        [count] => schedules(number(count)?),
+        [] => schedules(MANY, fresh()),
+        ["--mistakes"] => mistakes(fresh()),
+        ["--mistakes", first] => mistakes(number(first)?),
         ["--seed", seed] => replay(number(seed)?),
-        _ => bail!("usage: cargo xtask soak [N | --seed SEED | --mistakes]"),
+        [count] => schedules(number(count)?, fresh()),
+        [count, first] => schedules(number(count)?, number(first)?),
+        _ => bail!("usage: cargo xtask soak [N [FIRST] | --seed SEED | --mistakes [FIRST]]"),
     }
+}
+
+/// Where to begin, another place each time.
+fn fresh() -> u64 {
+    fastrand::u64(..u64::MAX / 2)
 }
 
 /// Runs one schedule, and tells all that happened where something does not hold.
@@ -46,9 +53,8 @@ fn replay(seed: u64) -> Result<()> {
     }
 }
 
-/// Runs many schedules, other ones each time.
-pub(crate) fn schedules(count: u64) -> Result<()> {
-    let first = fastrand::u64(..u64::MAX / 2);
+/// Runs the schedules of as many seeds, one after the other from the first.
+pub(crate) fn schedules(count: u64, first: u64) -> Result<()> {
     let scenes = Scenes::new();
     let (next, steps, deeds) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let stop = AtomicBool::new(false);
@@ -64,7 +70,7 @@ pub(crate) fn schedules(count: u64) -> Result<()> {
                     if place >= count {
                         break;
                     }
-                    let seed = first + place;
+                    let seed = first.wrapping_add(place);
                     match fault::run(&scenes, &Schedule::new(&scenes, seed), None) {
                         Ok(passed) => {
                             steps.fetch_add(passed.steps, Ordering::Relaxed);
@@ -96,10 +102,9 @@ pub(crate) fn schedules(count: u64) -> Result<()> {
     Ok(())
 }
 
-/// Makes each mistake in the decisions, and sees that it is found.
-pub(crate) fn mistakes() -> Result<()> {
+/// Makes each mistake in the decisions, and sees that it is found by the schedules from a first seed.
+pub(crate) fn mistakes(first: u64) -> Result<()> {
     let scenes = Scenes::new();
-    let first = fastrand::u64(..u64::MAX / 2);
     println!("each mistake, in at most {BOUND} schedules from seed {first}");
     let next = AtomicUsize::new(0);
     let missed = Mutex::new(Vec::new());
@@ -108,10 +113,10 @@ pub(crate) fn mistakes() -> Result<()> {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(mutation) = Mutation::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let found = (first..first + BOUND).find_map(|seed| {
-                        let schedule = Schedule::new(&scenes, seed);
+                    let found = (0..BOUND).find_map(|place| {
+                        let schedule = Schedule::new(&scenes, first.wrapping_add(place));
                         let failure = fault::run(&scenes, &schedule, Some(*mutation)).err()?;
-                        Some((seed - first + 1, failure.violation.rule))
+                        Some((place + 1, failure.violation.rule))
                     });
                     match found {
                         Some((count, rule)) => println!("{count:>8}  {mutation:?}: {rule}"),

@@ -70,6 +70,24 @@ fn what_failed_once() {
                 module(1, 1),
             ],
         ),
+        // Ordered upgrade keeps an older version, and its node starts another kernel: the entry waits for the old one.
+        (
+            5,
+            vec![
+                Edit(super::Edit::Stop(0)),
+                Edit(super::Edit::Version {
+                    node: 0,
+                    module: 1,
+                    tag: 1,
+                }),
+                Edit(super::Edit::Start(0, 1)),
+                Edit(super::Edit::Module {
+                    module: 1,
+                    tag: 2,
+                    versioned: true,
+                }),
+            ],
+        ),
     ];
     for (scene, steps) in schedules {
         let schedule = Schedule { scene, steps };
