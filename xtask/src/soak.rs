@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: schedules of faults by the million, and the mistakes that they find.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -57,15 +57,15 @@ fn replay(seed: u64) -> Result<()> {
 pub(crate) fn schedules(count: u64, first: u64) -> Result<()> {
     let scenes = Scenes::new();
     let (next, steps, deeds) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-    let stop = AtomicBool::new(false);
-    let failed = Mutex::new(None);
+    // Of each rule that does not hold, the first seed: the same one whichever thread comes first.
+    let failed = Mutex::new(BTreeMap::new());
     println!("{count} schedules from seed {first}");
     let start = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
+                loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     if place >= count {
                         break;
@@ -77,9 +77,13 @@ pub(crate) fn schedules(count: u64, first: u64) -> Result<()> {
                             deeds.fetch_add(passed.deeds, Ordering::Relaxed);
                         }
                         Err(failure) => {
-                            stop.store(true, Ordering::Relaxed);
                             if let Ok(mut failed) = failed.lock() {
-                                *failed = Some((seed, failure));
+                                let first = failed
+                                    .entry(failure.violation.rule)
+                                    .or_insert((place, failure.clone()));
+                                if place < first.0 {
+                                    *first = (place, failure);
+                                }
                             }
                         }
                     }
@@ -87,9 +91,15 @@ pub(crate) fn schedules(count: u64, first: u64) -> Result<()> {
             });
         }
     });
-    if let Ok(Some((seed, failure))) = failed.into_inner() {
-        let failure = fault::shrink(&scenes, &failure, None);
-        bail!("{failure}\nto see it again: cargo xtask soak --seed {seed}");
+    let failed = failed.into_inner().unwrap_or_default();
+    for (place, failure) in failed.values() {
+        let failure = fault::shrink(&scenes, failure, None);
+        let seed = first.wrapping_add(*place);
+        println!("{failure}\nto see it again: cargo xtask soak --seed {seed}\n");
+    }
+    if !failed.is_empty() {
+        let rules: Vec<&str> = failed.into_keys().collect();
+        bail!("what does not hold: {}", rules.join(", "));
     }
     let seconds = start.elapsed().as_secs_f64();
     let each = |total: AtomicUsize| total.into_inner() as f64 / count.max(1) as f64;

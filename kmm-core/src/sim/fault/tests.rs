@@ -1,3 +1,5 @@
+use crate::sim::Luck;
+
 use super::*;
 
 /// Enough to find a mistake of today; `cargo xtask test` runs many more, with other seeds each time.
@@ -68,6 +70,29 @@ fn what_failed_once() {
                 Kubelets,
                 Edit(super::Edit::Stop(0)),
                 module(1, 1),
+            ],
+        ),
+        // A pod that uses a module is seen when its unloader is on its way already.
+        (
+            33,
+            vec![
+                Kubelets,
+                Operate,
+                Kubelet(53, Luck::Good),
+                Kubelets,
+                Kubelet(5, Luck::Good),
+                Operate,
+                Edit(super::Edit::Delete(0)),
+                DeliverAll,
+                Begin(12),
+                Act(62, true),
+                Begin(23),
+                Act(27, true),
+                Begin(29),
+                Act(40, true),
+                Tend(51),
+                Deliver(5, 4),
+                Begin(49),
             ],
         ),
         // Ordered upgrade keeps an older version, and its node starts another kernel: the entry waits for the old one.
