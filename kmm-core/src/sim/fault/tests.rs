@@ -95,6 +95,46 @@ fn what_failed_once() {
                 Begin(49),
             ],
         ),
+        // A node is deleted, and another one has its name before the garbage collector comes.
+        (
+            5,
+            vec![
+                Edit(super::Edit::Module {
+                    module: 0,
+                    tag: 2,
+                    versioned: true,
+                }),
+                Edit(super::Edit::Remove(0)),
+                Edit(super::Edit::Add(0, 0)),
+                Edit(super::Edit::Delete(1)),
+                DeliverAll,
+                Begin(46),
+                Act(13, true),
+                Report(59),
+                Kubelet(42, Luck::Good),
+                Tend(30),
+                Kubelet(54, Luck::Good),
+            ],
+        ),
+        // A loader is made for the kernel before, which ordered upgrade does not let follow.
+        (
+            33,
+            vec![
+                Edit(super::Edit::Stop(1)),
+                Operate,
+                Edit(super::Edit::Version {
+                    node: 1,
+                    module: 1,
+                    tag: 0,
+                }),
+                Edit(super::Edit::Module {
+                    module: 1,
+                    tag: 2,
+                    versioned: true,
+                }),
+                Edit(super::Edit::Start(1, 0)),
+            ],
+        ),
         // Ordered upgrade keeps an older version, and its node starts another kernel: the entry waits for the old one.
         (
             5,
