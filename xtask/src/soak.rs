@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: schedules of faults by the million, and the mistakes that they find.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -26,12 +26,19 @@ pub(crate) fn command(words: &[&str]) -> Result<()> {
         number.with_context(|| format!("`{text}` is no number"))
     };
     match words {
-        [] => schedules(MANY),
-        ["--mistakes"] => mistakes(),
-        [count] => schedules(number(count)?),
+        [] => schedules(MANY, fresh()),
+        ["--mistakes"] => mistakes(fresh()),
+        ["--mistakes", first] => mistakes(number(first)?),
         ["--seed", seed] => replay(number(seed)?),
-        _ => bail!("usage: cargo xtask soak [N | --seed SEED | --mistakes]"),
+        [count] => schedules(number(count)?, fresh()),
+        [count, first] => schedules(number(count)?, number(first)?),
+        _ => bail!("usage: cargo xtask soak [N [FIRST] | --seed SEED | --mistakes [FIRST]]"),
     }
+}
+
+/// Where to begin, another place each time.
+fn fresh() -> u64 {
+    fastrand::u64(..u64::MAX / 2)
 }
 
 /// Runs one schedule, and tells all that happened where something does not hold.
@@ -46,34 +53,37 @@ fn replay(seed: u64) -> Result<()> {
     }
 }
 
-/// Runs many schedules, other ones each time.
-pub(crate) fn schedules(count: u64) -> Result<()> {
-    let first = fastrand::u64(..u64::MAX / 2);
+/// Runs the schedules of as many seeds, one after the other from the first.
+pub(crate) fn schedules(count: u64, first: u64) -> Result<()> {
     let scenes = Scenes::new();
     let (next, steps, deeds) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-    let stop = AtomicBool::new(false);
-    let failed = Mutex::new(None);
+    // Of each rule that does not hold, the first seed: the same one whichever thread comes first.
+    let failed = Mutex::new(BTreeMap::new());
     println!("{count} schedules from seed {first}");
     let start = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
+                loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     if place >= count {
                         break;
                     }
-                    let seed = first + place;
+                    let seed = first.wrapping_add(place);
                     match fault::run(&scenes, &Schedule::new(&scenes, seed), None) {
                         Ok(passed) => {
                             steps.fetch_add(passed.steps, Ordering::Relaxed);
                             deeds.fetch_add(passed.deeds, Ordering::Relaxed);
                         }
                         Err(failure) => {
-                            stop.store(true, Ordering::Relaxed);
                             if let Ok(mut failed) = failed.lock() {
-                                *failed = Some((seed, failure));
+                                let first = failed
+                                    .entry(failure.violation.rule)
+                                    .or_insert((place, failure.clone()));
+                                if place < first.0 {
+                                    *first = (place, failure);
+                                }
                             }
                         }
                     }
@@ -81,9 +91,15 @@ pub(crate) fn schedules(count: u64) -> Result<()> {
             });
         }
     });
-    if let Ok(Some((seed, failure))) = failed.into_inner() {
-        let failure = fault::shrink(&scenes, &failure, None);
-        bail!("{failure}\nto see it again: cargo xtask soak --seed {seed}");
+    let failed = failed.into_inner().unwrap_or_default();
+    for (place, failure) in failed.values() {
+        let failure = fault::shrink(&scenes, failure, None);
+        let seed = first.wrapping_add(*place);
+        println!("{failure}\nto see it again: cargo xtask soak --seed {seed}\n");
+    }
+    if !failed.is_empty() {
+        let rules: Vec<&str> = failed.into_keys().collect();
+        bail!("what does not hold: {}", rules.join(", "));
     }
     let seconds = start.elapsed().as_secs_f64();
     let each = |total: AtomicUsize| total.into_inner() as f64 / count.max(1) as f64;
@@ -96,10 +112,9 @@ pub(crate) fn schedules(count: u64) -> Result<()> {
     Ok(())
 }
 
-/// Makes each mistake in the decisions, and sees that it is found.
-pub(crate) fn mistakes() -> Result<()> {
+/// Makes each mistake in the decisions, and sees that it is found by the schedules from a first seed.
+pub(crate) fn mistakes(first: u64) -> Result<()> {
     let scenes = Scenes::new();
-    let first = fastrand::u64(..u64::MAX / 2);
     println!("each mistake, in at most {BOUND} schedules from seed {first}");
     let next = AtomicUsize::new(0);
     let missed = Mutex::new(Vec::new());
@@ -108,10 +123,10 @@ pub(crate) fn mistakes() -> Result<()> {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(mutation) = Mutation::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let found = (first..first + BOUND).find_map(|seed| {
-                        let schedule = Schedule::new(&scenes, seed);
+                    let found = (0..BOUND).find_map(|place| {
+                        let schedule = Schedule::new(&scenes, first.wrapping_add(place));
                         let failure = fault::run(&scenes, &schedule, Some(*mutation)).err()?;
-                        Some((seed - first + 1, failure.violation.rule))
+                        Some((place + 1, failure.violation.rule))
                     });
                     match found {
                         Some((count, rule)) => println!("{count:>8}  {mutation:?}: {rule}"),

@@ -25,8 +25,8 @@ const INPUTS: usize = 20_000;
 /// Schedules of faults in one run.
 const SCHEDULES: u64 = 100_000;
 
-/// What the random inputs are made from: a change is judged by its own faults, so every run has the same ones.
-/// `cargo xtask differential` takes others each time.
+/// What the random inputs and the schedules are made from: a change is judged by its own faults, so every run has the
+/// same ones. `cargo xtask differential` and `cargo xtask soak` take others each time.
 const SEED: u64 = 2_026;
 
 pub(crate) fn run() -> Result<()> {
@@ -56,8 +56,8 @@ pub(crate) fn run() -> Result<()> {
         generate::run(generate::Mode::Check)
     })?;
     steps.step("same answers as Go", || differential::run(&go, INPUTS, SEED))?;
-    steps.step("faults in every order", || soak::schedules(SCHEDULES))?;
-    steps.step("seeded mistakes are found", soak::mistakes)?;
+    steps.step("faults in every order", || soak::schedules(SCHEDULES, SEED))?;
+    steps.step("seeded mistakes are found", || soak::mistakes(SEED))?;
     let kernels = steps.step("set up Debian kernels, headers and kmod", kernels::set_up)?;
     steps.step("same bytes as kmod", || kernels::compare(&kernels, &[]))?;
     steps.step("checks of images made from real modules", || {

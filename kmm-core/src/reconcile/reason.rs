@@ -172,6 +172,8 @@ pub enum Cause {
     NotSelected,
     /// The node is being deleted, or gone.
     NodeGoing,
+    /// Another node has the name now; what was noted of the one before is being deleted, or taken over.
+    NodeReplaced,
     /// The node has taints that nothing tolerates.
     NodeUnschedulable {
         /// The taints, as `kubectl` writes them.
@@ -507,6 +509,7 @@ impl Cause {
             Self::ModuleWriting => "ModuleWriting",
             Self::NotSelected => "NotSelected",
             Self::NodeGoing => "NodeGoing",
+            Self::NodeReplaced => "NodeReplaced",
             Self::NodeUnschedulable { .. } => "NodeUnschedulable",
             Self::NodeIdle => "NodeIdle",
             Self::NodeNotReady => "NodeNotReady",
@@ -583,6 +586,7 @@ impl Cause {
             | Self::ModuleGone
             | Self::ModuleWriting
             | Self::NodeGoing
+            | Self::NodeReplaced
             | Self::Assigning { .. }
             | Self::Withdrawing
             | Self::Loading { .. }

@@ -34,6 +34,9 @@ impl fmt::Display for Cause {
             Self::ModuleWriting => f.write_str("its images, counts or marks are brought up to date"),
             Self::NotSelected => f.write_str("the labels of the node do not fit the selector"),
             Self::NodeGoing => f.write_str("the node is being deleted"),
+            Self::NodeReplaced => {
+                f.write_str("its NodeModulesConfig is that of an earlier node of the same name")
+            }
             Self::NodeUnschedulable { taints } => {
                 f.write_str("nothing tolerates ")?;
                 quoted(f, taints)

@@ -131,8 +131,8 @@ fn situations() {
                 it.namespace = Some(json!({"name": "drivers"}));
             }),
             vec![
-                r#"patch Namespace drivers {"metadata":{"labels":{"kmm.node.k8s.io/contains-modules":""}}}"#,
                 r#"patch Module nic {"metadata":{"finalizers":["example.com/other","kmm.node.kubernetes.io/module-finalizer"]}}"#,
+                r#"patch Namespace drivers {"metadata":{"labels":{"kmm.node.k8s.io/contains-modules":""}}}"#,
                 "create ModuleImagesConfig nic",
                 "because NoNodes",
                 "because ModuleWriting",

@@ -1,6 +1,7 @@
 //! What must hold after every step.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::api::NodeModuleStatus;
@@ -43,6 +44,28 @@ pub(super) struct Knowledge {
     pub(super) watches: BTreeMap<Kind, u64>,
     /// The boot of the node that the plan is about.
     pub(super) boot_id: String,
+    /// Pods that it had seen, in whatever state.
+    pods: BTreeSet<String>,
+}
+
+impl Knowledge {
+    /// What the operator knows now, for a plan about this.
+    pub(super) fn of(cluster: &Cluster, key: &Key) -> Self {
+        let watches = cluster.watches.clone();
+        let cache = cluster.driver.cache();
+        let node = key.node().and_then(|node| cache.node(node));
+        let seen = watches.get(&Kind::Pod).copied().unwrap_or(0);
+        // By the watch, whatever the operator made of it; and those that are another version by now.
+        let as_is = cluster.store().all(Kind::Pod).map(|stored| &stored.seen);
+        let as_is = as_is.filter(|pod| pod.version().parse().is_ok_and(|version: u64| version <= seen));
+        let as_was = cache.all(Kind::Pod);
+        let uids = as_is.chain(as_was).map(|pod| pod.uid().to_owned());
+        Self {
+            pods: uids.collect(),
+            watches,
+            boot_id: node.map_or_else(String::new, |node| node.facts.boot_id.clone()),
+        }
+    }
 }
 
 /// Looks at what happened in a step.
@@ -118,7 +141,7 @@ fn wrote(
         (Key::NodeModules(_), Action::Create { .. }) => {
             let stored = cluster.store().find(target);
             match stored.and_then(|stored| stored.seen.pod()) {
-                Some(pod) => made_worker(cluster, pod),
+                Some(pod) => made_worker(cluster, pod, known),
                 None => Ok(()),
             }
         }
@@ -167,7 +190,7 @@ fn pods(cluster: &Cluster) -> impl Iterator<Item = &Pod> {
         .filter_map(|stored| stored.seen.pod())
 }
 
-fn made_worker(cluster: &Cluster, pod: &Pod) -> Result<(), Violation> {
+fn made_worker(cluster: &Cluster, pod: &Pod, known: Option<&Knowledge>) -> Result<(), Violation> {
     let node = pod.node_name();
     let module = module_of(pod);
     let workers = pods(cluster).filter(|other| {
@@ -188,17 +211,12 @@ fn made_worker(cluster: &Cluster, pod: &Pod) -> Result<(), Violation> {
     if labels.is_some_and(|node| node.facts.labels.contains_key(&ready)) {
         return broken("unload while ready", format!("{ready} on {node}"));
     }
-    let seen = cluster.watches.get(&Kind::Pod).copied().unwrap_or(0);
     let user = pods(cluster).find(|user| {
         let selector = user.spec.get("nodeSelector");
         user.node_name() == node
             && module_of(user) == module
             && selector.is_some_and(|selector| selector.get(&ready).is_some())
-            && user
-                .metadata
-                .resource_version
-                .parse()
-                .is_ok_and(|version: u64| version <= seen)
+            && known.is_none_or(|known| known.pods.contains(&user.metadata.uid))
     });
     match user {
         Some(user) => broken("unload while used", format!("{} on {node}", user.metadata.name)),

@@ -17,11 +17,18 @@ use crate::sim::Cluster;
 use super::check::Violation;
 use super::check::broken;
 
+/// How many nodes are to have a Module, and how many have it by their status.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    desired: i32,
+    available: i32,
+}
+
 /// What a node is to have of a Module.
 enum Want {
     Nothing,
     Loaded(Box<ModuleConfig>),
-    /// Ordered upgrade holds it: whatever it has.
+    /// Ordered upgrade holds it: it keeps the entry that it has, whatever the Module says by now.
     Held,
 }
 
@@ -61,7 +68,7 @@ pub(super) fn settled(cluster: &Cluster) -> Result<(), Violation> {
         .all(Kind::Node)
         .filter_map(|stored| stored.seen.node())
         .collect();
-    let mut configured: BTreeMap<ModuleName, i32> = BTreeMap::new();
+    let mut configured: BTreeMap<ModuleName, Counts> = BTreeMap::new();
     for node in &nodes {
         of_node(cluster, node, &modules, &mut configured)?;
     }
@@ -70,13 +77,10 @@ pub(super) fn settled(cluster: &Cluster) -> Result<(), Violation> {
             return broken("deleted module that stays", module.metadata.name.clone());
         }
         let name = name_of(module);
-        let count = configured.get(&name).copied().unwrap_or(0);
+        let wanted = configured.get(&name).copied().unwrap_or_default();
         let status = &module.status.module_loader;
-        if (status.desired_number, status.available_number) != (count, count) {
-            return broken(
-                "counts",
-                format!("{}: {status:?}, and {count} have it", name.name),
-            );
+        if (status.desired_number, status.available_number) != (wanted.desired, wanted.available) {
+            return broken("counts", format!("{}: {status:?}, not {wanted:?}", name.name));
         }
     }
     let live: BTreeSet<&str> = modules
@@ -124,7 +128,7 @@ fn of_node(
     cluster: &Cluster,
     node: &Node,
     modules: &[(&Module, &Compilation)],
-    configured: &mut BTreeMap<ModuleName, i32>,
+    configured: &mut BTreeMap<ModuleName, Counts>,
 ) -> Result<(), Violation> {
     let Some(machine) = cluster.machine(node.name()) else {
         return Ok(());
@@ -141,22 +145,39 @@ fn of_node(
         let name = name_of(module);
         known.insert(name.clone());
         let loaded = machine.loaded().get(&name);
-        let has = match wanted(module, compiled, &name, node) {
+        let mut entries = config.into_iter().flat_map(|config| &config.spec.modules);
+        let entry = entries.find(|entry| entry.name == name.name);
+        let mut entries = config.into_iter().flat_map(|config| &config.status.modules);
+        let status = entries.find(|entry| entry.name == name.name);
+        let (assigned, has) = match wanted(module, compiled, &name, node) {
             Want::Nothing if loaded.is_some() => {
                 return broken(
                     "loaded but not wanted",
                     format!("{} on {}", name.name, node.name()),
                 );
             }
-            Want::Nothing => false,
+            Want::Nothing => (false, false),
             Want::Loaded(wanted) if loaded != Some(&wanted) => {
                 let is = loaded.map(|loaded| &loaded.container_image);
                 let text = format!("{} on {}: {is:?}", wanted.container_image, node.name());
                 return broken("wanted but not loaded", text);
             }
-            Want::Loaded(_) => true,
-            Want::Held => loaded.is_some(),
+            Want::Loaded(_) => (true, true),
+            Want::Held => {
+                // The older version is for the kernel that ran when it was wanted: on another one it waits.
+                let kernel = node.facts.kernel();
+                let kept = entry.map(|entry| &entry.config);
+                let kept = kept.filter(|kept| kept.kernel_version == kernel.matched());
+                if loaded != kept {
+                    let text = format!("{} on {}: {loaded:?}, not {kept:?}", name.name, node.name());
+                    return broken("held but not kept", text);
+                }
+                (entry.is_some(), loaded.is_some())
+            }
         };
+        if assigned != entry.is_some() {
+            return broken("entries", format!("{} on {}: {entry:?}", name.name, node.name()));
+        }
         let plugin = module.spec.device_plugin.is_some();
         let selected = module
             .spec
@@ -176,14 +197,17 @@ fn of_node(
                 labels.insert(names::device_plugin_ready(&name));
             }
         }
-        if has {
-            *configured.entry(name.clone()).or_default() += 1;
-            labels.insert(names::ready(&name));
+        if assigned {
             marks.extend([names::configured(&name), names::in_use(&name)]);
-            let mut entries = config.into_iter().flat_map(|config| &config.status.modules);
-            let version = entries
-                .find(|entry| entry.name == name.name)
-                .map_or("", |entry| &entry.version);
+            let counts = configured.entry(name.clone()).or_default();
+            counts.desired += 1;
+            let is = status.and_then(|status| status.config.as_ref());
+            let available = has || is.is_some() && is == entry.map(|entry| &entry.config);
+            counts.available += i32::from(available);
+        }
+        if has {
+            labels.insert(names::ready(&name));
+            let version = status.map_or("", |status| &status.version);
             if !version.is_empty() {
                 labels.insert(names::version_ready(&name));
             }

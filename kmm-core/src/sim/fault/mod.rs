@@ -12,7 +12,8 @@
 //!    loaded, not something else.
 //! 3. A `.ready` label is set only where the module is loaded as the status says, on the boot that the status says. What
 //!    the operator cannot know is left out: where the node runs another boot than its caches show.
-//! 4. There is no `.ready` label when an unloader is made, and no pod that it has seen and that uses the module.
+//! 4. There is no `.ready` label when an unloader is made, and no pod that uses the module and that the operator had seen
+//!    when it decided so.
 //! 5. Where the operator has seen everything and has nothing to do, each `.ready` label is true.
 //! 6. No write leaves an object as it was, where the operator had seen that object when it decided.
 //! 7. A Module goes only when no node has it loaded, and none is to have it.

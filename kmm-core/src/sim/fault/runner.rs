@@ -282,12 +282,7 @@ impl Runner {
 
     fn begin(&mut self, key: &Key) {
         let cluster = &mut self.cluster;
-        let boot_id = key
-            .node()
-            .and_then(|node| cluster.driver.cache().node(node))
-            .map_or_else(String::new, |node| node.facts.boot_id.clone());
-        let watches = cluster.watches.clone();
-        self.known.insert(key.clone(), Knowledge { watches, boot_id });
+        self.known.insert(key.clone(), Knowledge::of(cluster, key));
         cluster.begin(key);
         let Some(mutation) = self.mutation else {
             return;

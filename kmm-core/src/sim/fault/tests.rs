@@ -1,3 +1,5 @@
+use crate::sim::Luck;
+
 use super::*;
 
 /// Enough to find a mistake of today; `cargo xtask test` runs many more, with other seeds each time.
@@ -68,6 +70,87 @@ fn what_failed_once() {
                 Kubelets,
                 Edit(super::Edit::Stop(0)),
                 module(1, 1),
+            ],
+        ),
+        // A pod that uses a module is seen when its unloader is on its way already.
+        (
+            33,
+            vec![
+                Kubelets,
+                Operate,
+                Kubelet(53, Luck::Good),
+                Kubelets,
+                Kubelet(5, Luck::Good),
+                Operate,
+                Edit(super::Edit::Delete(0)),
+                DeliverAll,
+                Begin(12),
+                Act(62, true),
+                Begin(23),
+                Act(27, true),
+                Begin(29),
+                Act(40, true),
+                Tend(51),
+                Deliver(5, 4),
+                Begin(49),
+            ],
+        ),
+        // A node is deleted, and another one has its name before the garbage collector comes.
+        (
+            5,
+            vec![
+                Edit(super::Edit::Module {
+                    module: 0,
+                    tag: 2,
+                    versioned: true,
+                }),
+                Edit(super::Edit::Remove(0)),
+                Edit(super::Edit::Add(0, 0)),
+                Edit(super::Edit::Delete(1)),
+                DeliverAll,
+                Begin(46),
+                Act(13, true),
+                Report(59),
+                Kubelet(42, Luck::Good),
+                Tend(30),
+                Kubelet(54, Luck::Good),
+            ],
+        ),
+        // A loader is made for the kernel before, which ordered upgrade does not let follow.
+        (
+            33,
+            vec![
+                Edit(super::Edit::Stop(1)),
+                Operate,
+                Edit(super::Edit::Version {
+                    node: 1,
+                    module: 1,
+                    tag: 0,
+                }),
+                Edit(super::Edit::Module {
+                    module: 1,
+                    tag: 2,
+                    versioned: true,
+                }),
+                Edit(super::Edit::Start(1, 0)),
+            ],
+        ),
+        // Ordered upgrade keeps an older version, and its node starts another kernel: the entry waits for the old one.
+        (
+            5,
+            vec![
+                Edit(super::Edit::Stop(0)),
+                Edit(super::Edit::Version {
+                    node: 0,
+                    module: 1,
+                    tag: 1,
+                }),
+                Edit(super::Edit::Start(0, 1)),
+                Edit(super::Edit::Module {
+                    module: 1,
+                    tag: 2,
+                    versioned: true,
+                }),
             ],
         ),
     ];
