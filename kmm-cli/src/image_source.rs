@@ -88,16 +88,6 @@ impl<'a> ImageSource<'a> {
         Ok(store)
     }
 
-    /// A client, for those who have a runtime of their own.
-    ///
-    /// # Errors
-    ///
-    /// When a file with credentials, certificates or mirrors cannot be read.
-    #[allow(dead_code, reason = "for questions that need no more than a manifest")]
-    pub fn client(&self, tls: &TlsOptions) -> Result<Registry> {
-        Ok(Registry::new(self.options(self.allowed(tls))?)?)
-    }
-
     fn allowed(&self, tls: &TlsOptions) -> Tls {
         Tls {
             insecure: tls.insecure || self.arguments.plain_http,
