@@ -39,6 +39,8 @@ fn read_from(text: &str, shift: usize, limits: &Limits, out: &mut Collector<'_>)
         flow_nesting_limit: limits.depth.min(120) + 1,
         block_nesting_limit: limits.depth.min(120) + 1,
         emit_unresolved_aliases: true,
+        // Another crate of the same program may turn comments on: what is read here must not depend on that.
+        emit_comments: false,
     };
     let mut parser = Parser::new_from_str_with_options(text.get(shift..)?, options);
     let mut builder = Builder::new(text, limits, shift);
