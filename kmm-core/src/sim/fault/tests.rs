@@ -2,7 +2,8 @@ use crate::sim::Luck;
 
 use super::*;
 
-/// Enough to find a mistake of today; `cargo xtask test` runs many more, with other seeds each time.
+/// Enough to find a mistake of today; `cargo xtask test` runs many more, and `cargo xtask soak` other ones
+/// each time.
 const SCHEDULES: u64 = 150;
 
 /// Schedules that failed once, made short.
