@@ -83,7 +83,7 @@ impl fmt::Display for Finding {
             Self::Disagrees { path, symbol, .. } => {
                 write!(f, "{path} disagrees about version of symbol {symbol}")
             }
-            Self::Duplicate { what, line } => write!(f, "duplicate module {what}:\n{line}"),
+            Self::Duplicate { what, line } => write!(f, "duplicate module {what}: {line}"),
             Self::DeviceWithoutNumbers { module, device } => write!(
                 f,
                 "Module '{module}' has devname ({device}) but lacks major and minor information. Ignoring."
