@@ -38,8 +38,14 @@ pub(crate) use parts::unpacked;
 /// Random trees in one run.
 const TREES: u64 = 300;
 
-/// Runs `modinfo`, `depmod` and `modprobe` side by side with ours on everything, or on the parts that are named.
-pub(crate) fn compare(parts: &KernelParts, only: &[&str]) -> Result<()> {
+/// `cargo xtask kernels [PART...]`, with random trees that are new each time.
+pub(crate) fn command(only: &[&str]) -> Result<()> {
+    compare(&set_up()?, only, fastrand::u64(..))
+}
+
+/// Runs `modinfo`, `depmod` and `modprobe` side by side with ours on everything, or on the parts that are named;
+/// random trees are those from `seed` on.
+pub(crate) fn compare(parts: &KernelParts, only: &[&str], seed: u64) -> Result<()> {
     const PARTS: [&str; 7] = ["random", "outside", "odd", "plain", "xz", "zst", "others"];
     if let Some(unknown) = only.iter().find(|name| !PARTS.contains(name)) {
         bail!(
@@ -52,7 +58,7 @@ pub(crate) fn compare(parts: &KernelParts, only: &[&str]) -> Result<()> {
     std::fs::create_dir_all(&work)?;
     let kmm = built::build()?;
     if wanted("random") {
-        random_trees(&work, TREES)?;
+        random_trees(&work, seed)?;
     }
     if wanted("outside") {
         outside::compare(parts, &kmm, &work)?;
@@ -128,15 +134,14 @@ fn kernel(parts: &KernelParts, tree: &KernelTree, kmm: &Path, work: &Path) -> Re
 }
 
 /// Compares the index of trees made at random.
-fn random_trees(work: &Path, count: u64) -> Result<()> {
-    let seed = fastrand::u64(..);
+fn random_trees(work: &Path, seed: u64) -> Result<()> {
     let symvers = work.join("Module.symvers");
     std::fs::write(
         &symvers,
         "0x00000001\tone\tvmlinux\tEXPORT_SYMBOL\t\n0x00000000\tsix\tvmlinux\tEXPORT_SYMBOL\t\n",
     )?;
     let (mut bytes, mut lines, mut circles) = (0, 0, 0);
-    for number in 0..count {
+    for number in 0..TREES {
         let seed = seed.wrapping_add(number);
         let case = random::tree(&work.join("random"), seed)?;
         let compared = depmod::compare(&case).with_context(|| format!("random tree {seed}"))?;
@@ -149,7 +154,7 @@ fn random_trees(work: &Path, count: u64) -> Result<()> {
         }
     }
     println!(
-        "{count} random trees, {circles} with circles: {bytes} bytes and {lines} lines of -e -E the same"
+        "{TREES} random trees from seed {seed}, {circles} with circles: {bytes} bytes and {lines} lines of -e -E the same"
     );
     Ok(())
 }

@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(demo::Output::Shown),
         ["test"] => test::run(),
         ["differential", rest @ ..] => differential::command(rest),
-        ["kernels", only @ ..] => kernels::set_up().and_then(|parts| kernels::compare(&parts, only)),
+        ["kernels", only @ ..] => kernels::command(only),
         ["vm", rest @ ..] => vm::command(rest),
         ["worker"] => worker::report(),
         ["podman"] => podman::check(),
