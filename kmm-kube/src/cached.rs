@@ -11,7 +11,6 @@ use kmm_core::driver::WATCHED;
 use kmm_core::reconcile::Kind;
 use kmm_core::reconcile::ObjectRef;
 use kmm_core::reconcile::Timestamp;
-use kmm_core::reconcile::names;
 use serde_json::Value;
 
 use crate::watch::News;
@@ -52,7 +51,7 @@ impl Lists {
                 if let (Some(under_way), Some(target)) = (&mut list.under_way, ObjectRef::of(&object)) {
                     under_way.insert(target);
                 }
-                self.put(driver, source, object, now);
+                self.put(driver, source, &object, now);
             }
             News::Gone(object) => {
                 version = version_of(&object);
@@ -98,13 +97,13 @@ impl Lists {
         self.unreadable.iter()
     }
 
-    fn put(&mut self, driver: &mut Driver, source: Source, object: Value, now: Timestamp) {
-        let Some(target) = ObjectRef::of(&object) else {
+    fn put(&mut self, driver: &mut Driver, source: Source, object: &Value, now: Timestamp) {
+        let Some(target) = ObjectRef::of(object) else {
             tracing::error!(?source, kind = %object["kind"], "an object of a kind that was not asked for");
             return;
         };
         let before = driver.cache().find(&target).cloned();
-        match Seen::read(&object, before.as_deref()) {
+        match Seen::read(object, before.as_deref()) {
             Ok(seen) => {
                 self.unreadable.remove(&target);
                 driver.observe(&Change::Put(Arc::new(seen)), now);
@@ -147,6 +146,7 @@ pub(crate) fn version_of(object: &Value) -> u64 {
 #[cfg(test)]
 mod tests {
     use kmm_core::reconcile::Installation;
+    use kmm_core::reconcile::names;
     use serde_json::json;
 
     use super::*;
