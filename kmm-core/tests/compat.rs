@@ -389,7 +389,7 @@ fn the_page_is_complete() {
     for file in ["replay.rs", "upstream_node.rs"] {
         let text = std::fs::read_to_string(root.join("tests/reconcile").join(file)).unwrap();
         let named = text
-            .match_indices("some(\"")
+            .match_indices("then_some(\"")
             .chain(text.match_indices("return Some(\""));
         for (place, before) in named {
             let id = text[place + before.len()..].split('"').next().unwrap();
