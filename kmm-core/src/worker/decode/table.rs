@@ -277,6 +277,15 @@ pub const MESSAGES: &[Message] = &[
         "can't open 'modules.dep': No such file or directory",
         Reason::ModulesDepMissing,
     ),
+    kmod(
+        "{place} could not open /proc/modules: No such file or directory",
+        Reason::NoModuleSupport,
+    ),
+    kmod("/proc/modules: No such file or directory", Reason::NoModuleSupport),
+    kmod(
+        "cat: /proc/modules: No such file or directory",
+        Reason::NoModuleSupport,
+    ),
     kmod("Module {module} is in use by: {other}…", Reason::InUse),
     kmod("Module {module} is in use.", Reason::InUse),
     kmod("Module {module} is in use", Reason::InUse),
@@ -438,7 +447,12 @@ pub(super) const ERRORS: &[(&str, Reason, Reason)] = &[
     ("Resource temporarily unavailable", Reason::Busy, Reason::InUse),
     (
         "Function not implemented",
-        Reason::CompressionUnknown,
+        Reason::NoModuleSupport,
+        Reason::Permanent,
+    ),
+    (
+        "kernel does not support requested operation",
+        Reason::NoModuleSupport,
         Reason::Permanent,
     ),
     (
