@@ -139,7 +139,11 @@ impl Place {
         }
         // This kernel was built without modules.
         let proof = "/proc/modules is not there, which every kernel with loadable modules has";
-        let fields = [("step", "precheck"), ("reason", "NoModuleSupport"), ("proof", proof)];
+        let fields = [
+            ("step", "precheck"),
+            ("reason", "NoModuleSupport"),
+            ("proof", proof),
+        ];
         expect(&result, 1, &fields)
     }
 

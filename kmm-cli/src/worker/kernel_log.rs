@@ -13,8 +13,6 @@ use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::Command;
-use std::process::Stdio;
 
 use kmm_core::worker::privilege::Capability;
 use rustix::fs::OFlags;
@@ -121,23 +119,16 @@ struct Dmesg {
 impl Dmesg {
     /// All lines of the log.
     fn lines(&self) -> Result<Vec<String>, String> {
-        let path = process::search_path();
-        let child = Command::new(process::found(&self.program, &path))
+        let mut child = process::prepared(&self.program)
             .arg("-r")
-            .env_clear()
-            .env("PATH", path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = child.map_err(|error| {
-            format!("`dmesg`, which would call syslog(2), cannot be started: {error}")
-        })?;
+            .spawn()
+            .map_err(|error| format!("`dmesg`, which would call syslog(2), cannot be started: {error}"))?;
         let mut text = Vec::new();
         // It closes both at its end, and what it complains of fits a pipe.
-        let read = child.stdout.take().map_or(Ok(0), |stdout| {
-            stdout.take(RING).read_to_end(&mut text)
-        });
+        let read = child
+            .stdout
+            .take()
+            .map_or(Ok(0), |stdout| stdout.take(RING).read_to_end(&mut text));
         let mut said = Vec::new();
         if let Some(stderr) = child.stderr.take() {
             let _ = stderr.take(RECORD as u64).read_to_end(&mut said);

@@ -9,6 +9,7 @@ use kmm_core::worker::loaded::ParameterFinding;
 use kmm_core::worker::loaded::State;
 use kmm_core::worker::precheck;
 use kmm_core::worker::privilege::Capability;
+use kmm_core::worker::privilege::Facts;
 use kmm_core::worker::target::Target;
 
 use crate::cause;
@@ -114,7 +115,8 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
     let target = Target::load(&config, &root).map_err(outside)?;
     let release = kernel.release.clone();
     run.about(&owner(&config), &release);
-    takes_modules(run, &target)?;
+    let facts = run.node.facts();
+    takes_modules(run, &target, &facts)?;
     let image = if target.unusual {
         Image::default()
     } else {
@@ -124,7 +126,7 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
     let there = are_there(run, &target, &image, &in_tree)?;
     if !there {
         check_objects(run, &image, kernel, &target)?;
-        if let Some((reason, proof)) = run.node.facts().missing(Capability::SysModule) {
+        if let Some((reason, proof)) = facts.missing(Capability::SysModule) {
             return Err(Failure::new(reason, proof));
         }
     }
@@ -163,9 +165,9 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
 }
 
 /// A kernel without loadable modules has what is a part of it, and never more.
-fn takes_modules(run: &Run, target: &Target) -> Result<(), Failure> {
+fn takes_modules(run: &Run, target: &Target, facts: &Facts) -> Result<(), Failure> {
     let built_in = |name: &String| run.node.observe(name).state() == State::BuiltIn;
-    match run.node.facts().no_modules() {
+    match facts.no_modules() {
         Some((reason, proof)) if !target.unusual && !target.modules.iter().all(built_in) => {
             Err(Failure::new(reason, proof))
         }

@@ -51,18 +51,7 @@ pub struct Outcome {
 pub fn modprobe(run: &Run, command: &Command) -> Result<Outcome, Failure> {
     let program = &run.options.modprobe;
     run.info("running", &[("command", &command.to_string())]);
-    let path = search_path();
-    // With a path and no folder of its own it is started without a copy of this process.
-    let spawned = Process::new(found(program, &path))
-        .args(&command.args)
-        // `MODPROBE_OPTIONS` would add to the command line.
-        .env_clear()
-        .env("PATH", path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = spawned.map_err(|error| {
+    let mut child = prepared(program).args(&command.args).spawn().map_err(|error| {
         Failure::new(
             Reason::ModprobeMissing,
             format!("could not start `{program}`: {error}"),
@@ -93,13 +82,23 @@ pub fn modprobe(run: &Run, command: &Command) -> Result<Outcome, Failure> {
     })
 }
 
-/// Where programs are.
-pub fn search_path() -> String {
-    std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned())
+/// A program that sees nothing of this one's environment but where programs are, with pipes for its output.
+pub fn prepared(program: &str) -> Process {
+    let path = std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned());
+    // With a path and no folder of its own it is started without a copy of this process.
+    let mut process = Process::new(found(program, &path));
+    process
+        // `MODPROBE_OPTIONS` would add to the command line.
+        .env_clear()
+        .env("PATH", path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    process
 }
 
 /// A program without a folder, as the first of those in `path`.
-pub fn found(program: &str, path: &str) -> PathBuf {
+fn found(program: &str, path: &str) -> PathBuf {
     let mut places = path.split(':').map(|folder| Path::new(folder).join(program));
     let first = places.find(|place| !program.contains('/') && place.is_file());
     first.unwrap_or_else(|| PathBuf::from(program))

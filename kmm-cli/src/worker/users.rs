@@ -60,7 +60,11 @@ pub fn of(node: &Node, module: &str) -> Vec<String> {
             break;
         }
     }
-    users.into_iter().chain(mounts(node, module)).take(NAMED).collect()
+    users
+        .into_iter()
+        .chain(mounts(node, module))
+        .take(NAMED)
+        .collect()
 }
 
 /// Numbers that `/proc/devices` lists under the name of the module.
@@ -119,7 +123,7 @@ fn mounts(node: &Node, module: &str) -> Vec<String> {
     mounts.take(NAMED).collect()
 }
 
-fn folders(path: &Path) -> impl Iterator<Item = PathBuf> {
+fn folders(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     entries.map(|entry| entry.path())
 }

@@ -74,10 +74,17 @@ fn a_process_with_its_device_open_is_named() {
     let unknown = unload();
     assert!(!unknown.proof().contains("process 77"), "{}", unknown.proof());
     // By its number: `/dev/null` is 1:3.
-    node.write("proc/devices", "Character devices:\n  1 mem\n\nBlock devices:\n  1 nic\n");
+    node.write(
+        "proc/devices",
+        "Character devices:\n  1 mem\n\nBlock devices:\n  1 nic\n",
+    );
     assert!(!unload().proof().contains("process 77"));
-    node.write("proc/devices", "Character devices:\n  1 nic\n\nBlock devices:\n  8 sd\n");
-    let words = "process 77 (daemon) has /dev/null open, a device with the number 1, which /proc/devices lists";
+    node.write(
+        "proc/devices",
+        "Character devices:\n  1 nic\n\nBlock devices:\n  8 sd\n",
+    );
+    let words =
+        "process 77 (daemon) has /dev/null open, a device with the number 1, which /proc/devices lists";
     let listed = unload();
     assert!(listed.proof().contains(words), "{}", listed.proof());
     // By its driver.
@@ -87,7 +94,10 @@ fn a_process_with_its_device_open_is_named() {
     node.folder("sys/dev/char");
     for (link, target) in [
         ("sys/dev/char/1:3", "../../devices/platform/nic.0/misc/nic"),
-        ("sys/devices/platform/nic.0/driver", "../../../bus/platform/drivers/nic"),
+        (
+            "sys/devices/platform/nic.0/driver",
+            "../../../bus/platform/drivers/nic",
+        ),
         ("sys/bus/platform/drivers/nic/module", "../../../../module/nic"),
     ] {
         symlink(target, node.path(link)).unwrap();
@@ -97,9 +107,16 @@ fn a_process_with_its_device_open_is_named() {
     assert!(driven.proof().contains(words), "{}", driven.proof());
     // A driver of another module is no user of this one.
     fs::remove_file(node.path("sys/bus/platform/drivers/nic/module")).unwrap();
-    symlink("../../../../module/acme_bus", node.path("sys/bus/platform/drivers/nic/module")).unwrap();
+    symlink(
+        "../../../../module/acme_bus",
+        node.path("sys/bus/platform/drivers/nic/module"),
+    )
+    .unwrap();
     assert!(!unload().proof().contains("process 77"));
-    node.write("proc/self/mounts", "none /data nic rw 0 0\nnone /other ext4 rw 0 0\n");
+    node.write(
+        "proc/self/mounts",
+        "none /data nic rw 0 0\nnone /other ext4 rw 0 0\n",
+    );
     let mounted = unload();
     let words = "a file system `nic` is mounted at /data";
     assert!(mounted.proof().contains(words), "{}", mounted.proof());

@@ -326,7 +326,12 @@ mod tests {
         observed.initstate = Some("live".to_owned());
         assert_eq!(observed.state(), State::Live);
         observed.users = Some(2);
-        assert!(observed.in_use().unwrap().contains("its `refcnt` is 2 and its `holders` is empty"));
+        assert!(
+            observed
+                .in_use()
+                .unwrap()
+                .contains("its `refcnt` is 2 and its `holders` is empty")
+        );
         observed.holders = vec!["x".to_owned()];
         assert_eq!(observed.in_use().unwrap(), "used by module x");
     }

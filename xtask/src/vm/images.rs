@@ -32,7 +32,11 @@ pub(crate) fn files(parts: &Parts, kernel: &Kernel, built: &Path, other: &Path) 
         &in_tree(&work, kernel)?,
     )?;
     let image = |name: &str, from: &Path, modules: &[&str]| image(&work, kernel, name, from, modules);
-    image("good", built, &["kmm_base", "kmm_user", "kmm_holder", "kmm_device", "kmm_fw"])?;
+    image(
+        "good",
+        built,
+        &["kmm_base", "kmm_user", "kmm_holder", "kmm_device", "kmm_fw"],
+    )?;
     image("replacement", built, &["dummy"])?;
     image("missing-symbol", built, &["kmm_missing"])?;
     image("missing-module", built, &["kmm_user"])?;

@@ -288,7 +288,10 @@ mod tests {
         for folder in [at(STATE), at("acme")] {
             let names = fs::read_dir(folder).unwrap().flatten();
             let names: Vec<_> = names.map(|entry| entry.file_name()).collect();
-            assert!(names.iter().all(|name| name == "a.bin" || name == "link"), "{names:?}");
+            assert!(
+                names.iter().all(|name| name == "a.bin" || name == "link"),
+                "{names:?}"
+            );
         }
     }
 }

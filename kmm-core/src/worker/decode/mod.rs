@@ -105,7 +105,9 @@ pub fn text(text: &str) -> Decoded {
             continue;
         }
         // What `modprobe -v` prints of the files that it loads.
-        let file = found.strip_prefix("insmod ").and_then(|rest| rest.split(' ').next());
+        let file = found
+            .strip_prefix("insmod ")
+            .and_then(|rest| rest.split(' ').next());
         packed.extend(file.filter(|file| is_packed(file)).and_then(module_of_file));
         let Some(mut diagnosis) = line(found) else {
             continue;
@@ -180,7 +182,7 @@ fn operation(message: &str) -> Option<(Reason, Speaker, bool, line::Holes<'_>)> 
             .find(|(name, _)| *name == "error")?
             .1
             .trim_end_matches('.');
-        let meaning = table::ERRORS.iter().find(|(known, ..)| *known == words);
+        let meaning = table::ERRORS.iter().find(|(known, ..)| known.contains(&words));
         let reason = match meaning {
             Some((_, load, _)) if *loading => *load,
             Some((_, _, unload)) => *unload,
