@@ -393,8 +393,9 @@ fn the_page_is_complete() {
             .chain(text.match_indices("return Some(\""));
         for (place, before) in named {
             let id = text[place + before.len()..].split('"').next().unwrap();
+            // A label's value is none.
             assert!(
-                ids.contains(id),
+                ids.contains(id) || !id.contains('-'),
                 "{file} excuses what is different with `{id}`, which is no row"
             );
         }
