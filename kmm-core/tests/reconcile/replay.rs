@@ -153,6 +153,7 @@ fn strip(value: &mut Value) {
         "generateName",
         "status",
         "initContainers",
+        "automountServiceAccountToken",
         "securityContext",
         "dnsPolicy",
         "enableServiceLinks",
