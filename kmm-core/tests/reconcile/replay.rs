@@ -149,7 +149,7 @@ fn pod(mut pod: Value) -> Value {
 }
 
 fn strip(value: &mut Value) {
-    const FILLED_IN: [&str; 18] = [
+    const FILLED_IN: [&str; 19] = [
         "generateName",
         "status",
         "initContainers",
