@@ -518,7 +518,7 @@ fn left_out(view: &View<'_>, name: &ModuleName, plan: &mut Plan) {
 }
 
 fn named(nodes: &BTreeSet<Arc<str>>) -> Vec<String> {
-    nodes.iter().take(NAMED).map(|node| node.to_string()).collect()
+    nodes.iter().take(NAMED).map(ToString::to_string).collect()
 }
 
 /// The write that makes the part of the status that is about loading as it should be, if one is needed.
