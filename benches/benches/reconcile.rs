@@ -3,12 +3,14 @@
 mod scene;
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::BenchmarkId;
 use criterion::Criterion;
 use criterion::Throughput;
 use criterion::criterion_group;
 use criterion::criterion_main;
+use kmm_core::api::Module;
 use kmm_core::api::ModuleImagesConfig;
 use kmm_core::api::NodeModulesConfig;
 use kmm_core::module::Compiled;
@@ -29,10 +31,11 @@ use scene::modules;
 use scene::node;
 
 fn benches(criterion: &mut Criterion) {
-    let modules = modules();
-    let compiled: Vec<Compiled> = modules.iter().map(Compiled::new).collect();
+    let modules: Vec<Arc<Module>> = modules().into_iter().map(Arc::new).collect();
+    let compiled = modules.iter().map(|module| Arc::new(Compiled::new(module)));
+    let compiled: Vec<Arc<Compiled>> = compiled.collect();
     let lists: Vec<ModuleImagesConfig> = (0..MODULES).map(images).collect();
-    let candidates = || -> Vec<Candidate<'_>> {
+    let candidates = || -> Vec<Candidate> {
         let parts = modules.iter().zip(&compiled).zip(&lists);
         parts
             .map(|((module, compiled), list)| Candidate::new(module, compiled, Some(list)))

@@ -68,6 +68,9 @@ pub(crate) fn plan() -> Result<()> {
         seconds: f64,
         planning: f64,
         change: f64,
+        first: f64,
+        first_change: f64,
+        first_planning: f64,
     }
     println!("\n== plans of 100 Modules on every node");
     let mut all: Vec<Measured> = Vec::new();
@@ -96,12 +99,20 @@ pub(crate) fn plan() -> Result<()> {
                 .as_f64()
                 .with_context(|| format!("the report has no `{key}`"))
         };
+        let driven = |key: &str| {
+            report["driven"][key]
+                .as_f64()
+                .with_context(|| format!("the report has no `driven.{key}`"))
+        };
         anyhow::ensure!(number("nodeWrites")? == 0.0, "settled nodes were written");
         let measured = Measured {
             nodes: number("nodes")?,
             seconds: number("seconds")?,
             planning: number("planningKib")?,
             change: number("oneNodeSeconds")?,
+            first: driven("seconds")?,
+            first_change: driven("oneNodeSeconds")?,
+            first_planning: driven("planningKib")?,
         };
         println!(
             "{nodes:>7} nodes: {} in all, {} a node; peak {:.0} MiB, {:.1} MiB of it for planning; one node's change {}",
@@ -110,6 +121,16 @@ pub(crate) fn plan() -> Result<()> {
             number("peakKib")? / 1024.0,
             measured.planning / 1024.0,
             time(measured.change * 1e9),
+        );
+        println!(
+            "        for the first time, by a driver: {} in all, {} a node and a Module; {:.0} MiB for what it was shown, {:.1} MiB more \
+             for counts and memory of what it said; one node's change {}, {} decisions",
+            time(measured.first * 1e9),
+            time(measured.first / measured.nodes / 100.0 * 1e9),
+            driven("heldKib")? / 1024.0,
+            measured.first_planning / 1024.0,
+            time(measured.first_change * 1e9),
+            driven("oneNodeKeys")?,
         );
         all.push(measured);
     }
@@ -125,6 +146,17 @@ pub(crate) fn plan() -> Result<()> {
             "one node's change among 100,000 / among 1,000 (1.0: it does not matter how many there are)",
             Some(many.change * 1e9),
             Some(few.change * 1e9),
+        );
+        let each = |measured: &Measured| Some(measured.first / measured.nodes * 1e9);
+        ratio("the same for the first time, by a driver", each(many), each(few));
+        ratio(
+            "one node's change, by a driver",
+            Some(many.first_change * 1e9),
+            Some(few.first_change * 1e9),
+        );
+        println!(
+            "{:>12.2}  memory of a driver for what it decided, {scale:.0} times as many nodes",
+            many.first_planning / few.first_planning.max(1.0)
         );
         println!(
             "{:>12.2}  memory for planning, {scale:.0} times as many nodes",

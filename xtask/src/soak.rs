@@ -17,6 +17,8 @@ use kmm_core::sim::fault::Schedule;
 
 /// Schedules of one `cargo xtask soak`.
 const MANY: u64 = 1_000_000;
+/// Failing schedules after which nothing is to be learnt from more.
+const FAILURES: usize = 20;
 /// Schedules within which each mistake is found.
 const BOUND: u64 = 20_000;
 
@@ -53,19 +55,20 @@ fn replay(seed: u64) -> Result<()> {
     }
 }
 
-/// Runs the schedules of as many seeds, one after the other from the first.
+/// Runs the schedules of as many seeds, one after the other from the first. It ends early where many of them fail.
 pub(crate) fn schedules(count: u64, first: u64) -> Result<()> {
     let scenes = Scenes::new();
     let (next, steps, deeds) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-    // Of each rule that does not hold, the first seed: the same one whichever thread comes first.
+    // By their place: the first one is the same whichever thread comes first, as each ends what it began.
     let failed = Mutex::new(BTreeMap::new());
+    let failures = AtomicUsize::new(0);
     println!("{count} schedules from seed {first}");
     let start = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                loop {
+                while failures.load(Ordering::Relaxed) < FAILURES {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     if place >= count {
                         break;
@@ -77,13 +80,9 @@ pub(crate) fn schedules(count: u64, first: u64) -> Result<()> {
                             deeds.fetch_add(passed.deeds, Ordering::Relaxed);
                         }
                         Err(failure) => {
+                            failures.fetch_add(1, Ordering::Relaxed);
                             if let Ok(mut failed) = failed.lock() {
-                                let first = failed
-                                    .entry(failure.violation.rule)
-                                    .or_insert((place, failure.clone()));
-                                if place < first.0 {
-                                    *first = (place, failure);
-                                }
+                                failed.insert(place, failure);
                             }
                         }
                     }
@@ -92,14 +91,16 @@ pub(crate) fn schedules(count: u64, first: u64) -> Result<()> {
         }
     });
     let failed = failed.into_inner().unwrap_or_default();
-    for (place, failure) in failed.values() {
-        let failure = fault::shrink(&scenes, failure, None);
+    if let Some((place, failure)) = failed.first_key_value() {
+        let shown = fault::shrink(&scenes, failure, None);
         let seed = first.wrapping_add(*place);
-        println!("{failure}\nto see it again: cargo xtask soak --seed {seed}\n");
-    }
-    if !failed.is_empty() {
-        let rules: Vec<&str> = failed.into_keys().collect();
-        bail!("what does not hold: {}", rules.join(", "));
+        println!("{shown}\nto see it again: cargo xtask soak --seed {seed}\n");
+        for (place, failure) in failed.iter().skip(1) {
+            let rule = failure.violation.rule;
+            println!("seed {} fails too: {rule}", first.wrapping_add(*place));
+        }
+        let run = next.into_inner().min(count);
+        bail!("{} of {run} schedules fail", failed.len());
     }
     let seconds = start.elapsed().as_secs_f64();
     let each = |total: AtomicUsize| total.into_inner() as f64 / count.max(1) as f64;

@@ -61,7 +61,7 @@ pub(crate) fn node(place: usize) -> Node {
 }
 
 /// What the assignment of a node comes to when it is carried out.
-pub(crate) fn config(node: &Node, candidates: &mut [Candidate<'_>]) -> NodeModulesConfig {
+pub(crate) fn config(node: &Node, candidates: &mut [Candidate]) -> NodeModulesConfig {
     let actions = assign::plan(node, None, candidates).plan.actions;
     let created = actions.into_iter().find_map(|action| match action {
         Action::Create { object } => serde_json::from_value(object).ok(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use crate::reconcile::DaemonSet;
 use crate::reconcile::Kind;
 use crate::reconcile::Node;
 use crate::reconcile::ObjectRef;
@@ -46,7 +47,7 @@ impl Change {
     }
 }
 
-/// Which pods are looked at together.
+/// Which objects are looked at together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Group {
     /// Worker pods on a node.
@@ -55,11 +56,27 @@ pub(super) enum Group {
     Plugins(String),
     /// Pull pods of a Module.
     Pulls(ModuleName),
+    /// DaemonSets of a Module.
+    Sets(ModuleName),
 }
 
 impl Group {
-    /// The group of a pod; `None` for pods of others.
-    pub(super) fn of(pod: &Pod) -> Option<Self> {
+    /// The group of an object; `None` for those of others.
+    pub(super) fn of(seen: &Seen) -> Option<Self> {
+        let of_set = |set: &DaemonSet| {
+            Some(Self::Sets(ModuleName {
+                name: set.metadata.labels.get(names::MODULE_NAME)?.clone(),
+                namespace: set.metadata.namespace.clone(),
+            }))
+        };
+        match (seen.pod(), seen.daemon_set()) {
+            (Some(pod), _) => Self::of_pod(pod),
+            (None, Some(set)) => of_set(set),
+            (None, None) => None,
+        }
+    }
+
+    fn of_pod(pod: &Pod) -> Option<Self> {
         let node = || Some(pod.node_name().to_owned()).filter(|node| !node.is_empty());
         if pod.label(names::WORKER_ACTION).is_some() {
             return node().map(Self::Workers);
@@ -85,6 +102,9 @@ impl Group {
 pub struct Cache {
     objects: BTreeMap<ObjectRef, Arc<Seen>>,
     groups: BTreeMap<Group, BTreeSet<ObjectRef>>,
+    /// How often an object was looked at.
+    #[cfg(test)]
+    pub(super) looks: std::cell::Cell<usize>,
 }
 
 impl Cache {
@@ -94,7 +114,7 @@ impl Cache {
             Change::Put(seen) => self.objects.insert(seen.target().clone(), Arc::clone(seen)),
             Change::Gone { target, .. } => self.objects.remove(target),
         };
-        if let Some(group) = before.as_deref().and_then(Seen::pod).and_then(Group::of)
+        if let Some(group) = before.as_deref().and_then(Group::of)
             && let Some(members) = self.groups.get_mut(&group)
         {
             members.remove(change.target());
@@ -103,7 +123,7 @@ impl Cache {
             }
         }
         if let Change::Put(seen) = change
-            && let Some(group) = seen.pod().and_then(Group::of)
+            && let Some(group) = Group::of(seen)
         {
             self.groups
                 .entry(group)
@@ -113,8 +133,17 @@ impl Cache {
         before
     }
 
+    #[cfg(test)]
+    fn look(&self) {
+        self.looks.set(self.looks.get() + 1);
+    }
+
+    #[cfg(not(test))]
+    fn look(&self) {}
+
     /// One object.
     pub fn find(&self, target: &ObjectRef) -> Option<&Arc<Seen>> {
+        self.look();
         self.objects.get(target)
     }
 
@@ -124,6 +153,7 @@ impl Cache {
         let from = self.objects.range((Bound::Included(first), Bound::Unbounded));
         from.take_while(move |(target, _)| target.kind == kind)
             .map(|(_, seen)| seen)
+            .inspect(|_| self.look())
     }
 
     /// A node.
@@ -144,9 +174,30 @@ impl Cache {
         module.is_some_and(|(module, _)| module.metadata.deletion_timestamp.is_some())
     }
 
-    pub(super) fn pods(&self, group: &Group) -> Vec<Pod> {
+    /// The Modules of a namespace.
+    pub(super) fn modules_in(&self, namespace: &str) -> impl Iterator<Item = &str> {
+        let first = ObjectRef::namespaced(Kind::Module, namespace, "");
+        let namespace = namespace.to_owned();
+        let from = self.objects.range(first..).map(|(target, _)| target);
+        from.take_while(move |target| target.kind == Kind::Module && target.namespace == namespace)
+            .map(|target| target.name.as_str())
+            .inspect(|_| self.look())
+    }
+
+    fn members(&self, group: &Group) -> impl Iterator<Item = &Arc<Seen>> {
         let members = self.groups.get(group).into_iter().flatten();
-        let pods = members.filter_map(|target| self.find(target)?.pod());
-        pods.cloned().collect()
+        members.filter_map(|target| self.find(target))
+    }
+
+    pub(super) fn pods(&self, group: &Group) -> Vec<Pod> {
+        self.members(group)
+            .filter_map(|seen| seen.pod().cloned())
+            .collect()
+    }
+
+    pub(super) fn daemon_sets(&self, group: &Group) -> Vec<DaemonSet> {
+        self.members(group)
+            .filter_map(|seen| seen.daemon_set().cloned())
+            .collect()
     }
 }

@@ -26,6 +26,7 @@
 //! that was written before.
 
 mod cache;
+mod candidates;
 mod key;
 mod object;
 mod queue;
@@ -45,6 +46,10 @@ pub use queue::Written;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
 
 use crate::reconcile::Installation;
 use crate::reconcile::Kind;
@@ -56,6 +61,7 @@ use crate::reconcile::Timestamp;
 use crate::reconcile::images::RegistryAnswer;
 use crate::resolve::ModuleName;
 
+use candidates::Candidates;
 use queue::Queue;
 use queue::Unseen;
 use shares::Shares;
@@ -88,9 +94,11 @@ pub struct Driver {
     listed: BTreeSet<Kind>,
     queue: Queue,
     unseen: Unseen,
+    candidates: Candidates,
     shares: Shares,
     answers: BTreeMap<ModuleName, BTreeMap<String, RegistryAnswer>>,
-    reasons: BTreeMap<Key, Vec<Reason>>,
+    /// Fingerprints of what was said of each key the last time. The reasons themselves would be most of the memory.
+    said: BTreeMap<Key, Box<[u64]>>,
 }
 
 impl Driver {
@@ -102,9 +110,10 @@ impl Driver {
             listed: BTreeSet::new(),
             queue: Queue::default(),
             unseen: Unseen::default(),
+            candidates: Candidates::default(),
             shares: Shares::default(),
             answers: BTreeMap::new(),
-            reasons: BTreeMap::new(),
+            said: BTreeMap::new(),
         }
     }
 
@@ -116,13 +125,12 @@ impl Driver {
     /// Takes a change over from a watch or a list.
     pub fn observe(&mut self, change: &Change, now: Timestamp) {
         let target = change.target();
+        self.queue.advance(now);
         self.unseen.observe(change);
         let before = self.cache.apply(change);
         let after = self.cache.find(target).cloned();
         wake::wake(self, target, before.as_deref(), after.as_deref(), now);
-        if let (Object::Module { .. }, None) =
-            (before.as_deref().map_or(&Object::Other, Seen::object), &after)
-        {
+        if before.as_deref().is_some_and(|seen| seen.module().is_some()) && after.is_none() {
             let name = ModuleName {
                 name: target.name.clone(),
                 namespace: target.namespace.clone(),
@@ -142,9 +150,14 @@ impl Driver {
     ///
     /// Nodes go first: the counts of Modules are theirs.
     pub fn ready(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
-        let started = WATCHED.iter().all(|kind| self.listed.contains(kind));
+        let started = self.is_started();
         let due = self.queue.due(now).filter(move |_| started);
         due.filter(move |key| !self.is_blocked(key, now))
+    }
+
+    /// Whether each kind has been listed once.
+    fn is_started(&self) -> bool {
+        WATCHED.iter().all(|kind| self.listed.contains(kind))
     }
 
     /// When the next key is due that is not due yet.
@@ -164,8 +177,8 @@ impl Driver {
         match key {
             Key::Module(name) | Key::DevicePlugin(name) => {
                 let waits = |other: &Key| matches!(other, Key::Assign(_));
-                // The counts are complete when every node has been looked at.
-                if self.queue.due(now).any(waits) {
+                // The counts are complete when every node has been looked at. Nodes come first among those that are due.
+                if self.queue.due(now).next().is_some_and(waits) {
                     return true;
                 }
                 // A node that is being assigned the Module holds it.
@@ -178,19 +191,21 @@ impl Driver {
 
     /// Decides for a key. Where there is something to do the key is under way until [`Driver::finish`].
     pub fn begin(&mut self, key: &Key, now: Timestamp) -> Decided {
+        self.queue.advance(now);
         self.queue.take(key);
         let plan = view::decide(self, key, now);
         if let Some(wait) = plan.requeue_after {
-            self.queue.wake(key, now.plus(wait));
+            self.queue.wake(key.clone(), now.plus(wait), now);
         }
-        let before = self.reasons.get(key).map_or(&[][..], Vec::as_slice);
-        let news = plan.reasons.iter().filter(|reason| !before.contains(reason));
-        let news = news.cloned().collect();
-        if plan.reasons.is_empty() {
-            self.reasons.remove(key);
-        } else {
-            self.reasons.insert(key.clone(), plan.reasons.clone());
-        }
+        let said: Box<[u64]> = plan.reasons.iter().map(fingerprint).collect();
+        let before = match said.is_empty() {
+            true => self.said.remove(key),
+            false => self.said.insert(key.clone(), said.clone()),
+        };
+        let before: HashSet<u64> = before.into_iter().flatten().collect();
+        let news = plan.reasons.iter().zip(&said);
+        let news = news.filter(|(_, fingerprint)| !before.contains(fingerprint));
+        let news = news.map(|(reason, _)| reason.clone()).collect();
         if !plan.is_empty() {
             self.queue.begin(key);
         }
@@ -229,7 +244,7 @@ impl Driver {
         };
         let answers = self.answers.entry(name.clone()).or_default();
         answers.insert(image.to_owned(), answer);
-        self.queue.wake(&Key::Images(name), now);
+        self.queue.wake(Key::Images(name), now, now);
     }
 
     /// How often a registry was asked for an image.
@@ -248,13 +263,14 @@ impl Driver {
     pub fn finish(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
         self.queue.finish(key, outcome, now);
     }
+}
 
-    /// What was said of each key the last time.
-    pub fn reasons(&self) -> impl Iterator<Item = (&Key, &[Reason])> {
-        self.reasons
-            .iter()
-            .map(|(key, reasons)| (key, reasons.as_slice()))
-    }
+/// A number that tells reasons apart: that two of one key have the same one is not to be expected in the life of a cluster,
+/// and would leave one event out.
+fn fingerprint(reason: &Reason) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    reason.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Mistakes that tests are to find.
@@ -275,3 +291,6 @@ impl Driver {
         self.queue.begin(key);
     }
 }
+
+#[cfg(test)]
+mod tests;

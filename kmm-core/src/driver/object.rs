@@ -29,7 +29,7 @@ pub enum Object {
     /// A Module.
     Module {
         /// As it is.
-        module: Box<Module>,
+        module: Arc<Module>,
         /// Made ready.
         compiled: Compilation,
     },
@@ -118,72 +118,64 @@ impl Seen {
 
     /// The object, where it is a node.
     pub fn node(&self) -> Option<&Node> {
-        match &self.object {
-            Object::Node(node) => Some(node),
-            Object::DaemonSet(_)
-            | Object::Module { .. }
-            | Object::Images(_)
-            | Object::Namespace(_)
-            | Object::NodeModules(_)
-            | Object::Pod(_)
-            | Object::Other => None,
-        }
+        let Object::Node(node) = &self.object else {
+            return None;
+        };
+        Some(node)
     }
 
     /// The object, where it is a pod.
     pub fn pod(&self) -> Option<&Pod> {
-        match &self.object {
-            Object::Pod(pod) => Some(pod),
-            Object::DaemonSet(_)
-            | Object::Module { .. }
-            | Object::Images(_)
-            | Object::Namespace(_)
-            | Object::NodeModules(_)
-            | Object::Node(_)
-            | Object::Other => None,
-        }
+        let Object::Pod(pod) = &self.object else {
+            return None;
+        };
+        Some(pod)
+    }
+
+    /// The object, where it is a DaemonSet.
+    pub fn daemon_set(&self) -> Option<&DaemonSet> {
+        let Object::DaemonSet(daemon_set) = &self.object else {
+            return None;
+        };
+        Some(daemon_set)
+    }
+
+    /// The metadata, where it is a namespace.
+    pub fn namespace(&self) -> Option<&ObjectMeta> {
+        let Object::Namespace(namespace) = &self.object else {
+            return None;
+        };
+        Some(namespace)
     }
 
     /// The object, where it is a NodeModulesConfig.
     pub fn node_modules(&self) -> Option<&NodeModulesConfig> {
-        match &self.object {
-            Object::NodeModules(config) => Some(config),
-            Object::DaemonSet(_)
-            | Object::Module { .. }
-            | Object::Images(_)
-            | Object::Namespace(_)
-            | Object::Pod(_)
-            | Object::Node(_)
-            | Object::Other => None,
-        }
-    }
-
-    /// The object, where it is a Module.
-    pub fn module(&self) -> Option<(&Module, &Compilation)> {
-        match &self.object {
-            Object::Module { module, compiled } => Some((module, compiled)),
-            Object::DaemonSet(_)
-            | Object::NodeModules(_)
-            | Object::Images(_)
-            | Object::Namespace(_)
-            | Object::Pod(_)
-            | Object::Node(_)
-            | Object::Other => None,
-        }
+        let Object::NodeModules(node_modules) = &self.object else {
+            return None;
+        };
+        Some(node_modules)
     }
 
     /// The object, where it is a ModuleImagesConfig.
     pub fn images(&self) -> Option<&ModuleImagesConfig> {
-        match &self.object {
-            Object::Images(images) => Some(images),
-            Object::DaemonSet(_)
-            | Object::NodeModules(_)
-            | Object::Module { .. }
-            | Object::Namespace(_)
-            | Object::Pod(_)
-            | Object::Node(_)
-            | Object::Other => None,
-        }
+        let Object::Images(images) = &self.object else {
+            return None;
+        };
+        Some(images)
+    }
+
+    /// The object, where it is a Module.
+    pub fn module(&self) -> Option<(&Module, &Compilation)> {
+        let (module, compiled) = self.shared_module()?;
+        Some((module, compiled))
+    }
+
+    /// The same, to be kept.
+    pub(super) fn shared_module(&self) -> Option<(&Arc<Module>, &Compilation)> {
+        let Object::Module { module, compiled } = &self.object else {
+            return None;
+        };
+        Some((module, compiled))
     }
 }
 
@@ -191,7 +183,7 @@ fn read(kind: Kind, value: &Value, before: Option<&Seen>) -> Result<Object, serd
     Ok(match kind {
         Kind::DaemonSet => Object::DaemonSet(Box::new(DaemonSet::deserialize(value)?)),
         Kind::Module => {
-            let module = Box::new(Module::deserialize(value)?);
+            let module = Arc::new(Module::deserialize(value)?);
             let same = before.and_then(Seen::module).filter(|(before, _)| {
                 before.spec == module.spec
                     && before.metadata.name == module.metadata.name

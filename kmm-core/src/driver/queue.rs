@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::reconcile::Kind;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Timestamp;
+use crate::resolve::ModuleName;
 
 use super::Cache;
 use super::Change;
@@ -37,33 +38,76 @@ const PATIENCE: u64 = 60;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
-    due: BTreeMap<Key, Timestamp>,
+    /// Due since the time that was seen last.
+    due: BTreeSet<Key>,
+    later: BTreeMap<Key, Timestamp>,
+    /// The same by time.
+    agenda: BTreeSet<(Timestamp, Key)>,
     under_way: BTreeSet<Key>,
     failures: BTreeMap<Key, u32>,
 }
 
 impl Queue {
     /// Makes a key due at a time, or earlier where it was to be anyway.
-    pub(super) fn wake(&mut self, key: &Key, at: Timestamp) {
-        match self.due.get_mut(key) {
-            Some(due) => *due = at.min(*due),
-            None => {
-                self.due.insert(key.clone(), at);
+    pub(super) fn wake(&mut self, key: Key, at: Timestamp, now: Timestamp) {
+        if self.due.contains(&key) {
+            return;
+        }
+        if at <= now {
+            self.postpone(&key);
+            self.due.insert(key);
+            return;
+        }
+        match self.later.get(&key) {
+            Some(before) if *before <= at => {}
+            Some(_) | None => {
+                self.postpone(&key);
+                self.agenda.insert((at, key.clone()));
+                self.later.insert(key, at);
             }
         }
     }
 
+    /// Takes a key off the agenda.
+    fn postpone(&mut self, key: &Key) {
+        if let Some((key, at)) = self.later.remove_entry(key) {
+            self.agenda.remove(&(at, key));
+        }
+    }
+
+    /// Those whose time has come join the others that are due.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        while let Some((at, _)) = self.agenda.first()
+            && *at <= now
+            && let Some((_, key)) = self.agenda.pop_first()
+        {
+            self.later.remove(&key);
+            self.due.insert(key);
+        }
+    }
+
+    /// The keys that are due, in their order.
     pub(super) fn due(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
-        let due = self.due.iter().filter(move |(_, at)| **at <= now);
-        due.map(|(key, _)| key)
+        let come = self.agenda.iter().take_while(move |(at, _)| *at <= now);
+        let come: BTreeSet<&Key> = come.map(|(_, key)| key).collect();
+        let mut come = come.into_iter().peekable();
+        let mut due = self.due.iter().peekable();
+        std::iter::from_fn(move || match (due.peek(), come.peek()) {
+            (Some(one), Some(other)) if one > other => come.next(),
+            (Some(_), _) => due.next(),
+            (None, _) => come.next(),
+        })
     }
 
     pub(super) fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
-        self.due.values().copied().filter(|at| *at > now).min()
+        let mut times = self.agenda.iter().map(|(at, _)| *at);
+        times.find(|at| *at > now)
     }
 
+    /// Takes a key out, whenever it is due.
     pub(super) fn take(&mut self, key: &Key) {
         self.due.remove(key);
+        self.postpone(key);
     }
 
     pub(super) fn begin(&mut self, key: &Key) {
@@ -93,7 +137,7 @@ impl Queue {
                 let failures = self.failures.entry(key.clone()).or_default();
                 let wait = (1_u64 << (*failures).min(6)).min(PATIENCE);
                 *failures = failures.saturating_add(1);
-                self.wake(key, now.plus(Duration::from_secs(wait)));
+                self.wake(key.clone(), now.plus(Duration::from_secs(wait)), now);
             }
         }
     }
@@ -103,6 +147,10 @@ impl Queue {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unseen {
     writes: BTreeMap<ObjectRef, Expected>,
+    /// Those that a version of their kind ends, by that version.
+    versions: BTreeMap<Kind, BTreeSet<(u64, ObjectRef)>>,
+    /// Who wrote them.
+    writers: BTreeMap<Key, BTreeSet<ObjectRef>>,
     /// How far the watch of each kind has come.
     progress: BTreeMap<Kind, u64>,
 }
@@ -127,7 +175,8 @@ impl Unseen {
     }
 
     pub(super) fn has(&self, kind: Kind) -> bool {
-        self.writes.keys().any(|target| target.kind == kind)
+        let mut from = self.writes.range(ObjectRef::cluster(kind, "")..);
+        from.next().is_some_and(|(target, _)| target.kind == kind)
     }
 
     pub(super) fn wrote(&mut self, by: &Key, target: &ObjectRef, written: Written, cache: &Cache) {
@@ -146,65 +195,97 @@ impl Unseen {
                 None => return,
             },
         };
+        self.end(target);
+        if let What::Version(version) = &what {
+            let of_kind = self.versions.entry(target.kind).or_default();
+            of_kind.insert((*version, target.clone()));
+        }
+        let written = self.writers.entry(by.clone()).or_default();
+        written.insert(target.clone());
         let by = by.clone();
         self.writes.insert(target.clone(), Expected { by, what });
     }
 
+    /// A write is seen, or there is a later one.
+    fn end(&mut self, target: &ObjectRef) {
+        let Some(Expected { by, what }) = self.writes.remove(target) else {
+            return;
+        };
+        if let (What::Version(version), Some(of_kind)) = (what, self.versions.get_mut(&target.kind)) {
+            of_kind.remove(&(version, target.clone()));
+        }
+        if let Some(written) = self.writers.get_mut(&by) {
+            written.remove(target);
+            if written.is_empty() {
+                self.writers.remove(&by);
+            }
+        }
+    }
+
     pub(super) fn observe(&mut self, change: &Change) {
-        let kind = change.target().kind;
-        let progress = self.progress.entry(kind).or_default();
+        let target = change.target();
+        let progress = self.progress.entry(target.kind).or_default();
         if let Ok(version) = change.version().parse() {
             *progress = (*progress).max(version);
         }
         let progress = *progress;
-        if self.writes.is_empty() {
-            return;
+        if let Some(Expected {
+            what: What::Gone { uid },
+            ..
+        }) = self.writes.get(target)
+        {
+            let there = match change {
+                Change::Put(seen) => seen.uid() == uid,
+                Change::Gone { .. } => false,
+            };
+            if !there {
+                self.end(target);
+            }
         }
-        self.writes.retain(|target, expected| {
-            if target.kind != kind {
-                return true;
-            }
-            match &expected.what {
-                What::Version(version) => *version > progress,
-                What::Gone { uid } => {
-                    target != change.target()
-                        || match change {
-                            Change::Put(seen) => seen.uid() == uid,
-                            Change::Gone { .. } => false,
-                        }
-                }
-            }
-        });
+        while let Some((version, target)) = self.versions.get(&target.kind).and_then(BTreeSet::first)
+            && *version <= progress
+        {
+            let target = target.clone();
+            self.end(&target);
+        }
     }
 
     /// A list has all that was written before it was asked for.
     pub(super) fn listed(&mut self, kind: Kind) {
-        self.writes.retain(|target, _| target.kind != kind);
+        while let Some((target, _)) = self.writes.range(ObjectRef::cluster(kind, "")..).next()
+            && target.kind == kind
+        {
+            let target = target.clone();
+            self.end(&target);
+        }
     }
 
     /// Whether an object that a key reads has a version that is not seen yet.
     pub(super) fn blocks(&self, key: &Key) -> bool {
-        self.writes.iter().any(|(target, expected)| {
-            expected.by == *key
-                || match target.kind {
-                    Kind::Node => key.node() == Some(&target.name),
-                    Kind::NodeModulesConfig => {
-                        matches!(key, Key::Assign(_) | Key::NodeModules(_)) && key.node() == Some(&target.name)
-                    }
-                    Kind::Module => key.module().is_some_and(|name| is(target, name)) && !matches!(key, Key::Images(_)),
-                    Kind::ModuleImagesConfig => {
-                        key.module().is_some_and(|name| is(target, name)) && !matches!(key, Key::DevicePlugin(_))
-                    }
-                    Kind::Pod => {
-                        // Pods of plugins are looked at by two.
-                        matches!((key, &expected.by), (Key::NodeModules(node), Key::PluginLabels(other)) if node == other)
-                    }
-                    Kind::DaemonSet | Kind::ModuleBuildSignConfig | Kind::Namespace => false,
-                }
-        })
+        if self.writes.is_empty() {
+            return false;
+        }
+        if self.writers.contains_key(key) {
+            return true;
+        }
+        let of_node = |kind, node: &str| self.writes.contains_key(&ObjectRef::cluster(kind, node));
+        let of_module = |kind, name: &ModuleName| {
+            let target = ObjectRef::namespaced(kind, name.namespace.as_str(), name.name.as_str());
+            self.writes.contains_key(&target)
+        };
+        match key {
+            Key::Assign(node) => of_node(Kind::Node, node) || of_node(Kind::NodeModulesConfig, node),
+            Key::NodeModules(node) => {
+                // Pods of plugins are looked at by two.
+                let plugins = self.writers.get(&Key::PluginLabels(node.clone()));
+                of_node(Kind::Node, node)
+                    || of_node(Kind::NodeModulesConfig, node)
+                    || plugins.is_some_and(|written| written.iter().any(|target| target.kind == Kind::Pod))
+            }
+            Key::PluginLabels(node) => of_node(Kind::Node, node),
+            Key::Module(name) => of_module(Kind::Module, name) || of_module(Kind::ModuleImagesConfig, name),
+            Key::Images(name) => of_module(Kind::ModuleImagesConfig, name),
+            Key::DevicePlugin(name) => of_module(Kind::Module, name),
+        }
     }
-}
-
-fn is(target: &ObjectRef, name: &crate::resolve::ModuleName) -> bool {
-    target.name == name.name && target.namespace == name.namespace
 }

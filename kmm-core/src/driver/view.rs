@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use crate::reconcile::DaemonSet;
 use crate::reconcile::Kind;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Plan;
@@ -14,9 +13,8 @@ use crate::reconcile::device_plugin;
 use crate::reconcile::images;
 use crate::reconcile::images::Placement;
 use crate::reconcile::module;
-use crate::reconcile::module::Share;
+use crate::reconcile::module::Noted;
 use crate::reconcile::module::Tally;
-use crate::reconcile::names;
 use crate::reconcile::node_modules;
 use crate::reconcile::plugin_labels;
 use crate::resolve::ModuleName;
@@ -25,8 +23,6 @@ use crate::resolve::Resolver;
 use super::Cache;
 use super::Driver;
 use super::Key;
-use super::Object;
-use super::Seen;
 use super::cache::Group;
 
 /// Asks the controller of a key.
@@ -45,42 +41,36 @@ pub(super) fn decide(driver: &mut Driver, key: &Key, now: Timestamp) -> Plan {
 }
 
 fn assign(driver: &mut Driver, node: &str, now: Timestamp) -> Plan {
-    let config = driver
-        .cache
-        .find(&ObjectRef::cluster(Kind::NodeModulesConfig, node));
+    let Driver {
+        cache,
+        candidates,
+        shares,
+        queue,
+        ..
+    } = driver;
+    let candidates = candidates.all();
+    let config = cache.find(&ObjectRef::cluster(Kind::NodeModulesConfig, node));
     let config = config.and_then(|seen| seen.node_modules());
-    let modules = driver.cache.all(Kind::Module).filter_map(|seen| seen.module());
-    let mut candidates: Vec<Candidate<'_>> = modules
-        .map(|(module, compiled)| {
-            let images = driver
-                .cache
-                .of_module(Kind::ModuleImagesConfig, &assign::module_name(module));
-            Candidate::new(module, compiled, images.and_then(|seen| seen.images()))
-        })
-        .collect();
-    let (plan, shares) = match driver.cache.node(node) {
+    let (plan, of_node) = match cache.node(node) {
         Some(node) => {
-            let assignment = assign::plan(node, config, &mut candidates);
+            let assignment = assign::plan(node, config, candidates);
             (assignment.plan, assignment.shares)
         }
         None if config.is_some() => {
-            let of = |candidate: &Candidate<'_>| Share::of_config(candidate.name(), node, config);
+            let noted = Noted::new(node, config);
+            let of = |candidate: &Candidate| candidate.share_of_noted(&noted);
             (Plan::default(), candidates.iter().map(of).collect())
         }
         None => (Plan::default(), Vec::new()),
     };
-    let mut changed = Vec::new();
-    if shares.is_empty() {
-        changed = driver.shares.remove_node(node);
-    }
-    for (candidate, share) in candidates.iter().zip(shares) {
-        if driver.shares.put(candidate.name(), share) {
-            changed.push(candidate.name().clone());
-        }
-    }
+    let changed = if of_node.is_empty() {
+        shares.remove_node(node)
+    } else {
+        shares.put(node, candidates.iter().map(Candidate::name).zip(of_node))
+    };
     for name in changed {
-        driver.queue.wake(&Key::DevicePlugin(name.clone()), now);
-        driver.queue.wake(&Key::Module(name), now);
+        queue.wake(Key::DevicePlugin(name.clone()), now, now);
+        queue.wake(Key::Module(name), now, now);
     }
     plan
 }
@@ -110,25 +100,14 @@ fn module(driver: &Driver, name: &ModuleName) -> Plan {
         return Plan::default();
     };
     let namespace = cache.find(&ObjectRef::cluster(Kind::Namespace, name.namespace.as_str()));
-    let namespace = namespace.and_then(|seen| match seen.object() {
-        Object::Namespace(metadata) => Some(&**metadata),
-        Object::DaemonSet(_)
-        | Object::Module { .. }
-        | Object::Images(_)
-        | Object::Node(_)
-        | Object::NodeModules(_)
-        | Object::Pod(_)
-        | Object::Other => None,
-    });
-    let mut modules = cache.all(Kind::Module).map(|seen| seen.target());
     let images = cache.of_module(Kind::ModuleImagesConfig, name);
     module::plan(&module::View {
         module,
         compiled,
         tally: shares.tally(name).unwrap_or(&Tally::default()),
         images: images.and_then(|seen| seen.images()),
-        namespace,
-        has_siblings: modules.any(|other| other.namespace == name.namespace && other.name != name.name),
+        namespace: namespace.and_then(|seen| seen.namespace()),
+        has_siblings: cache.modules_in(&name.namespace).any(|other| other != name.name),
     })
 }
 
@@ -159,7 +138,7 @@ fn images(driver: &Driver, name: &ModuleName, now: Timestamp) -> Plan {
 /// Where the nodes are that are to use the images of a Module.
 fn placement(cache: &Cache, tally: Option<&Tally>, name: &ModuleName) -> Option<Placement> {
     let (module, compiled) = cache.of_module(Kind::Module, name)?.module()?;
-    let mut resolver = Resolver::new(compiled);
+    let mut resolver = Resolver::new(&**compiled);
     let mut architectures: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (kernel, found) in tally?.kernels() {
         if let Ok(resolved) = resolver.resolve(kernel) {
@@ -178,30 +157,9 @@ fn device_plugin(driver: &Driver, name: &ModuleName) -> Plan {
     let Some((module, _)) = cache.of_module(Kind::Module, name).and_then(|seen| seen.module()) else {
         return Plan::default();
     };
-    let sets: Vec<DaemonSet> = cache
-        .all(Kind::DaemonSet)
-        .filter_map(|seen| of(seen, name))
-        .cloned()
-        .collect();
     device_plugin::plan(&device_plugin::View {
         module,
         tally: shares.tally(name).unwrap_or(&Tally::default()),
-        daemon_sets: &sets,
+        daemon_sets: &cache.daemon_sets(&Group::Sets(name.clone())),
     })
-}
-
-fn of<'s>(seen: &'s Seen, name: &ModuleName) -> Option<&'s DaemonSet> {
-    match seen.object() {
-        Object::DaemonSet(set) => {
-            let label = set.metadata.labels.get(names::MODULE_NAME)?;
-            (*label == name.name && set.metadata.namespace == name.namespace).then_some(set)
-        }
-        Object::Namespace(_)
-        | Object::Module { .. }
-        | Object::Images(_)
-        | Object::Node(_)
-        | Object::NodeModules(_)
-        | Object::Pod(_)
-        | Object::Other => None,
-    }
 }

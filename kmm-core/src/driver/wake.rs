@@ -1,7 +1,6 @@
 //! Which change wakes which controller.
 
-use std::collections::BTreeSet;
-
+use crate::api::ModuleImageState;
 use crate::api::ModuleImagesConfig;
 use crate::reconcile::Kind;
 use crate::reconcile::ObjectRef;
@@ -11,7 +10,6 @@ use crate::resolve::ModuleName;
 
 use super::Driver;
 use super::Key;
-use super::Object;
 use super::Seen;
 use super::cache::Group;
 
@@ -42,31 +40,32 @@ pub(super) fn wake(
         Kind::NodeModulesConfig => keys.extend([Key::Assign(node()), Key::NodeModules(node())]),
         Kind::Module => {
             keys.extend([Key::Module(module()), Key::DevicePlugin(module())]);
+            driver.candidates.see_module(&driver.cache, &module());
             if matters_to_nodes(before, after) {
                 keys.push(Key::Images(module()));
-                keys.extend(nodes(driver, &module()).into_iter().map(Key::Assign));
+                wake_nodes(driver, &module(), now);
             }
         }
         Kind::ModuleImagesConfig => {
             keys.extend([Key::Images(module()), Key::Module(module())]);
             if states(before.and_then(Seen::images)) != states(after.and_then(Seen::images)) {
-                keys.extend(nodes(driver, &module()).into_iter().map(Key::Assign));
+                driver.candidates.see_images(&module(), after);
+                wake_nodes(driver, &module(), now);
             }
         }
         Kind::Namespace => {
             if is_marked(before) != is_marked(after) {
-                let modules = driver.cache.all(Kind::Module).map(|seen| seen.target());
-                let inside = modules.filter(|module| module.namespace == target.name);
-                keys.extend(inside.map(|module| {
+                let inside = driver.cache.modules_in(&target.name);
+                keys.extend(inside.map(|name| {
                     Key::Module(ModuleName {
-                        name: module.name.clone(),
-                        namespace: module.namespace.clone(),
+                        name: name.to_owned(),
+                        namespace: target.name.clone(),
                     })
                 }));
             }
         }
-        Kind::Pod => {
-            let groups = [before, after].map(|seen| seen.and_then(Seen::pod).and_then(Group::of));
+        Kind::Pod | Kind::DaemonSet => {
+            let groups = [before, after].map(|seen| seen.and_then(Group::of));
             for group in groups.into_iter().flatten() {
                 match group {
                     Group::Workers(node) => keys.push(Key::NodeModules(node)),
@@ -74,73 +73,64 @@ pub(super) fn wake(
                         keys.extend([Key::PluginLabels(node.clone()), Key::NodeModules(node)]);
                     }
                     Group::Pulls(name) => keys.push(Key::Images(name)),
+                    Group::Sets(name) => keys.push(Key::DevicePlugin(name)),
                 }
             }
-        }
-        Kind::DaemonSet => {
-            keys.extend([before, after].into_iter().flatten().filter_map(of_daemon_set));
         }
         Kind::ModuleBuildSignConfig => {}
     }
     for key in keys {
-        driver.queue.wake(&key, now);
+        driver.queue.wake(key, now, now);
     }
 }
 
 /// Whether a change of a Module is one for its nodes: its status and its finalizers are not.
 fn matters_to_nodes(before: Option<&Seen>, after: Option<&Seen>) -> bool {
-    let of = |seen: Option<&Seen>| {
-        let (module, _) = seen?.module()?;
-        Some((
-            module.metadata.uid.clone(),
-            module.metadata.deletion_timestamp.is_some(),
-            module.spec.clone(),
-        ))
-    };
-    of(before) != of(after)
-}
-
-/// The nodes that a Module selects, and those to which it means something.
-fn nodes(driver: &Driver, name: &ModuleName) -> BTreeSet<String> {
-    let mut nodes: BTreeSet<String> = driver.shares.nodes_of(name).map(str::to_owned).collect();
-    let module = driver.cache.of_module(Kind::Module, name);
-    if let Some((_, compiled)) = module.and_then(|seen| seen.module()) {
-        let all = driver.cache.all(Kind::Node).filter_map(|seen| seen.node());
-        let selected = all.filter(|node| node.facts.is_selected(compiled.selector()));
-        nodes.extend(selected.map(|node| node.name().to_owned()));
+    match (before.and_then(Seen::module), after.and_then(Seen::module)) {
+        (Some((before, _)), Some((after, _))) => {
+            before.metadata.uid != after.metadata.uid
+                || before.metadata.deletion_timestamp.is_some() != after.metadata.deletion_timestamp.is_some()
+                || before.spec != after.spec
+        }
+        (Some(_), None) | (None, Some(_)) => true,
+        (None, None) => false,
     }
-    nodes
 }
 
-fn states(images: Option<&ModuleImagesConfig>) -> &[crate::api::ModuleImageState] {
+/// Wakes the nodes that a Module selects, those to which it means something, and those that keep something of it.
+///
+/// Not while the first lists come in: each node and each NodeModulesConfig in them wakes its own.
+fn wake_nodes(driver: &mut Driver, name: &ModuleName, now: Timestamp) {
+    if !driver.is_started() {
+        return;
+    }
+    let Driver {
+        cache, shares, queue, ..
+    } = driver;
+    let mut wake = |node: &str| queue.wake(Key::Assign(node.to_owned()), now, now);
+    shares.nodes_of(name).for_each(&mut wake);
+    // What nodes keep of an earlier Module of the name counts too, whether the nodes are there or not.
+    let labels = [names::configured(name), names::in_use(name)];
+    let configs = cache
+        .all(Kind::NodeModulesConfig)
+        .filter_map(|seen| seen.node_modules())
+        .map(|config| &config.metadata);
+    let noted = configs.filter(|noted| labels.iter().any(|label| noted.labels.contains_key(label)));
+    noted.for_each(|noted| wake(&noted.name));
+    let module = cache.of_module(Kind::Module, name);
+    if let Some((_, compiled)) = module.and_then(|seen| seen.module()) {
+        let all = cache.all(Kind::Node).filter_map(|seen| seen.node());
+        let selected = all.filter(|node| node.facts.is_selected(compiled.selector()));
+        selected.for_each(|node| wake(node.name()));
+    }
+}
+
+fn states(images: Option<&ModuleImagesConfig>) -> &[ModuleImageState] {
     images.map_or(&[], |images| &images.status.images_states)
 }
 
+/// Whether a namespace has the mark of Modules; `None` where there is no namespace.
 fn is_marked(seen: Option<&Seen>) -> Option<bool> {
-    match seen?.object() {
-        Object::Namespace(metadata) => Some(metadata.labels.contains_key(names::CONTAINS_MODULES)),
-        Object::DaemonSet(_)
-        | Object::Module { .. }
-        | Object::Images(_)
-        | Object::Node(_)
-        | Object::NodeModules(_)
-        | Object::Pod(_)
-        | Object::Other => None,
-    }
-}
-
-fn of_daemon_set(seen: &Seen) -> Option<Key> {
-    match seen.object() {
-        Object::DaemonSet(set) => Some(Key::DevicePlugin(ModuleName {
-            name: set.metadata.labels.get(names::MODULE_NAME)?.clone(),
-            namespace: set.metadata.namespace.clone(),
-        })),
-        Object::Namespace(_)
-        | Object::Module { .. }
-        | Object::Images(_)
-        | Object::Node(_)
-        | Object::NodeModules(_)
-        | Object::Pod(_)
-        | Object::Other => None,
-    }
+    let metadata = seen?.namespace()?;
+    Some(metadata.labels.contains_key(names::CONTAINS_MODULES))
 }

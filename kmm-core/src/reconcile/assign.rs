@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Map;
 use serde_json::Value;
@@ -33,36 +34,78 @@ use super::ObjectRef;
 use super::Part;
 use super::Plan;
 use super::Reason;
+use super::module::Noted;
 use super::module::Share;
 use super::module::Standing;
 use super::names;
 use super::names::NodeLabel;
 use super::state;
 
+/// Kernels that a candidate remembers. Nodes say what they like, so there is no end to kernels.
+const KERNELS: usize = 1_000;
+
 /// A Module, made ready to be looked at from many nodes.
-#[derive(Debug)]
-pub struct Candidate<'m> {
+#[derive(Clone, Debug)]
+pub struct Candidate {
     name: ModuleName,
-    module: &'m Module,
-    compiled: &'m Compiled,
-    resolver: Resolver<'m>,
-    states: HashMap<&'m str, ImageState>,
+    labels: Labels,
+    module: Arc<Module>,
+    compiled: Arc<Compiled>,
+    resolver: Resolver<Arc<Compiled>>,
+    states: HashMap<String, ImageState>,
     /// From a kernel, as nodes report it, to the entry that it comes to: most nodes only compare theirs with it.
     entries: HashMap<String, NodeModuleSpec>,
 }
 
-impl<'m> Candidate<'m> {
+/// Labels of a Module on nodes and their NodeModulesConfigs.
+#[derive(Clone, Debug)]
+struct Labels {
+    configured: String,
+    in_use: String,
+    target: String,
+    version: String,
+}
+
+impl Candidate {
     /// A Module, the same compiled, and its ModuleImagesConfig, if there is one yet.
-    pub fn new(module: &'m Module, compiled: &'m Compiled, images: Option<&'m ModuleImagesConfig>) -> Self {
-        let states = images.into_iter().flat_map(|images| &images.status.images_states);
-        Self {
-            name: module_name(module),
-            module,
-            compiled,
-            resolver: Resolver::new(compiled),
-            states: states.map(|state| (state.image.as_str(), state.status)).collect(),
+    pub fn new(module: &Arc<Module>, compiled: &Arc<Compiled>, images: Option<&ModuleImagesConfig>) -> Self {
+        let name = module_name(module);
+        let mut candidate = Self {
+            labels: Labels {
+                configured: names::configured(&name),
+                in_use: names::in_use(&name),
+                target: names::device_plugin_target(&name),
+                version: names::version_worker_pod(&name),
+            },
+            name,
+            module: Arc::clone(module),
+            compiled: Arc::clone(compiled),
+            resolver: Resolver::new(Arc::clone(compiled)),
+            states: HashMap::new(),
             entries: HashMap::new(),
+        };
+        candidate.see_images(images);
+        candidate
+    }
+
+    /// Takes over what is known of its images now.
+    pub fn see_images(&mut self, images: Option<&ModuleImagesConfig>) {
+        let states = images.into_iter().flat_map(|images| &images.status.images_states);
+        self.states = states.map(|state| (state.image.clone(), state.status)).collect();
+    }
+
+    /// Takes the Module over as it is now. What was resolved stays, where the same compilation comes with it.
+    pub fn see_module(&mut self, module: &Arc<Module>, compiled: &Arc<Compiled>) {
+        self.module = Arc::clone(module);
+        if !Arc::ptr_eq(&self.compiled, compiled) {
+            self.compiled = Arc::clone(compiled);
+            self.forget_kernels();
         }
+    }
+
+    fn forget_kernels(&mut self) {
+        self.resolver = Resolver::new(Arc::clone(&self.compiled));
+        self.entries.clear();
     }
 
     /// Name and namespace.
@@ -71,8 +114,16 @@ impl<'m> Candidate<'m> {
     }
 
     /// The Module.
-    pub fn module(&self) -> &'m Module {
-        self.module
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// What a node that is not there, or not known, adds to the counts: only what is noted of it.
+    pub fn share_of_noted(&self, noted: &Noted<'_>) -> Share {
+        let Labels {
+            configured, in_use, ..
+        } = &self.labels;
+        noted.share(&self.name, configured, in_use)
     }
 }
 
@@ -97,7 +148,7 @@ pub struct Assignment {
 ///
 /// `candidates` are all Modules of the cluster, or at least each one that selects the node or that its NodeModulesConfig
 /// or its labels name: what is named there and is no candidate is taken for gone.
-pub fn plan(node: &Node, config: Option<&NodeModulesConfig>, candidates: &mut [Candidate<'_>]) -> Assignment {
+pub fn plan(node: &Node, config: Option<&NodeModulesConfig>, candidates: &mut [Candidate]) -> Assignment {
     let mut out = Assignment::default();
     out.plan.basis.push(state::seen(
         ObjectRef::cluster(Kind::NodeModulesConfig, node.name()),
@@ -105,17 +156,22 @@ pub fn plan(node: &Node, config: Option<&NodeModulesConfig>, candidates: &mut [C
     ));
     let mut draft = Draft::new(config);
     let mut targets = BTreeMap::new();
+    let noted = Noted::new(node.name(), config);
+    let architecture: Arc<str> = node.facts.architecture.as_str().into();
+    let kernel: Arc<str> = node.facts.kernel_version.as_str().into();
     for candidate in candidates.iter_mut() {
-        let (decision, standing) = decide(node, candidate);
+        let (decision, standing) = decide(node, &kernel, candidate);
         let cause = draft.take(node, candidate, decision);
         out.plan
             .because(Reason::on_node(&candidate.name, node.name(), cause));
         let target = is_plugin_target(node, candidate);
-        if let Some(change) = target_label(node, &candidate.name, target) {
-            targets.extend([change]);
-        }
-        out.shares
-            .push(Share::new(&candidate.name, node, config, standing, target));
+        targets.extend(target_label(node, &candidate.labels.target, target));
+        out.shares.push(Share {
+            architecture: Arc::clone(&architecture),
+            standing,
+            plugin_target: target,
+            ..candidate.share_of_noted(&noted)
+        });
     }
     withdraw_the_gone(node, config, candidates, &mut draft, &mut targets, &mut out.plan);
     if let Some(action) = draft.action(node, config) {
@@ -137,9 +193,13 @@ enum Decision {
     Drop(Cause),
 }
 
-fn decide(node: &Node, candidate: &mut Candidate<'_>) -> (Decision, Standing) {
+fn decide(node: &Node, kernel: &Arc<str>, candidate: &mut Candidate) -> (Decision, Standing) {
+    if candidate.resolver.kernels() >= KERNELS {
+        candidate.forget_kernels();
+    }
     let Candidate {
         name,
+        labels,
         module,
         compiled,
         resolver,
@@ -169,10 +229,10 @@ fn decide(node: &Node, candidate: &mut Candidate<'_>) -> (Decision, Standing) {
         Ok(resolved) => resolved,
         Err(error) => return unresolved(node, error),
     };
-    let kernel = || resolved.kernel.raw().to_owned();
+    let kernel = || Arc::clone(kernel);
     if !loader.version.is_empty() {
         let wanted = loader.version.clone();
-        match node.facts.labels.get(&names::version_worker_pod(name)) {
+        match node.facts.labels.get(&labels.version) {
             Some(label) if *label == wanted => {}
             Some(label) => {
                 let label = label.clone();
@@ -266,17 +326,17 @@ impl<'c> Draft<'c> {
     }
 
     /// Takes a decision over, and says what it comes to.
-    fn take(&mut self, node: &Node, candidate: &Candidate<'_>, decision: Decision) -> Cause {
+    fn take(&mut self, node: &Node, candidate: &Candidate, decision: Decision) -> Cause {
         let name = &candidate.name;
         match decision {
             Decision::Have => match candidate.entries.get(&node.facts.kernel_version) {
-                Some(entry) => self.put(name, entry),
+                Some(entry) => self.put(candidate, entry),
                 // An entry is made whenever this is decided.
                 None => Cause::Withdrawing,
             },
             Decision::Keep(cause) => cause,
             Decision::Drop(cause) => {
-                let had = self.remove(name);
+                let had = self.remove(name, &candidate.labels.configured);
                 match cause {
                     // This says nothing of what happens to an entry that is there.
                     Cause::NotSelected if had => Cause::Withdrawing,
@@ -286,7 +346,8 @@ impl<'c> Draft<'c> {
         }
     }
 
-    fn put(&mut self, name: &ModuleName, wanted: &NodeModuleSpec) -> Cause {
+    fn put(&mut self, candidate: &Candidate, wanted: &NodeModuleSpec) -> Cause {
+        let Candidate { name, labels, .. } = candidate;
         let image = wanted.config.container_image.clone();
         let place = self.places.get(&(name.namespace.as_str(), name.name.as_str()));
         let place = place.and_then(|&place| self.modules.get_mut(place));
@@ -303,9 +364,9 @@ impl<'c> Draft<'c> {
             }
         }
         self.changed |= writing;
-        for label in [names::configured(name), names::in_use(name)] {
-            if !self.has_label(&label) {
-                self.labels.insert(label, json!(""));
+        for label in [&labels.configured, &labels.in_use] {
+            if !self.has_label(label) {
+                self.labels.insert(label.clone(), json!(""));
                 writing = true;
             }
         }
@@ -317,15 +378,14 @@ impl<'c> Draft<'c> {
     }
 
     /// Whether there was anything to remove.
-    fn remove(&mut self, name: &ModuleName) -> bool {
+    fn remove(&mut self, name: &ModuleName, label: &str) -> bool {
         let place = self.places.get(&(name.namespace.as_str(), name.name.as_str()));
         let slot = place.and_then(|&place| self.modules.get_mut(place));
         let entry = slot.and_then(Option::take);
         self.changed |= entry.is_some();
-        let label = names::configured(name);
-        let labelled = self.has_label(&label);
+        let labelled = self.has_label(label);
         if labelled {
-            self.labels.insert(label, Value::Null);
+            self.labels.insert(label.to_owned(), Value::Null);
         }
         entry.is_some() || labelled
     }
@@ -412,7 +472,7 @@ fn same_entry(a: &NodeModuleSpec, b: &NodeModuleSpec) -> bool {
 fn withdraw_the_gone(
     node: &Node,
     config: Option<&NodeModulesConfig>,
-    candidates: &[Candidate<'_>],
+    candidates: &[Candidate],
     draft: &mut Draft<'_>,
     targets: &mut BTreeMap<String, Option<String>>,
     plan: &mut Plan,
@@ -432,7 +492,7 @@ fn withdraw_the_gone(
         .filter(|name| !known.contains(name))
         .collect();
     for name in &named {
-        if draft.remove(name) {
+        if draft.remove(name, &names::configured(name)) {
             plan.because(Reason::on_node(name, node.name(), Cause::ModuleGone));
         }
     }
@@ -448,7 +508,7 @@ fn withdraw_the_gone(
 /// Whether the device plugin of the Module is for the node.
 ///
 /// Pressure on disk, memory and process numbers is tolerated, as DaemonSets do.
-fn is_plugin_target(node: &Node, candidate: &Candidate<'_>) -> bool {
+fn is_plugin_target(node: &Node, candidate: &Candidate) -> bool {
     let Candidate { module, compiled, .. } = candidate;
     module.spec.device_plugin.is_some()
         && module.metadata.deletion_timestamp.is_none()
@@ -457,11 +517,10 @@ fn is_plugin_target(node: &Node, candidate: &Candidate<'_>) -> bool {
         && node.facts.is_schedulable(compiled.tolerations())
 }
 
-fn target_label(node: &Node, name: &ModuleName, wanted: bool) -> Option<(String, Option<String>)> {
-    let label = names::device_plugin_target(name);
-    match (wanted, node.facts.labels.contains_key(&label)) {
-        (true, false) => Some((label, Some(String::new()))),
-        (false, true) => Some((label, None)),
+fn target_label(node: &Node, label: &str, wanted: bool) -> Option<(String, Option<String>)> {
+    match (wanted, node.facts.labels.contains_key(label)) {
+        (true, false) => Some((label.to_owned(), Some(String::new()))),
+        (false, true) => Some((label.to_owned(), None)),
         (true, true) | (false, false) => None,
     }
 }

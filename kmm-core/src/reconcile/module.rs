@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 use serde_json::json;
@@ -12,6 +14,7 @@ use serde_json::json;
 use crate::api::DaemonSetStatus;
 use crate::api::ImageState;
 use crate::api::Module;
+use crate::api::ModuleConfig;
 use crate::api::ModuleImageSpec;
 use crate::api::ModuleImagesConfig;
 use crate::api::NodeModulesConfig;
@@ -25,7 +28,6 @@ use super::Action;
 use super::Cause;
 use super::Kind;
 use super::LeftOut;
-use super::Node;
 use super::ObjectRef;
 use super::Part;
 use super::Plan;
@@ -50,12 +52,12 @@ pub enum Standing {
     /// It is, but ordered upgrade holds it back.
     Held {
         /// The kernel, as the node reports it.
-        kernel: String,
+        kernel: Arc<str>,
     },
     /// It is.
     Targeted {
         /// The kernel, as the node reports it.
-        kernel: String,
+        kernel: Arc<str>,
     },
 }
 
@@ -63,9 +65,9 @@ pub enum Standing {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Share {
     /// The node.
-    pub node: String,
+    pub node: Arc<str>,
     /// Its processor architecture.
-    pub architecture: String,
+    pub architecture: Arc<str>,
     /// How the Module stands to it.
     pub standing: Standing,
     /// Whether the device plugin is for it.
@@ -78,45 +80,53 @@ pub struct Share {
     pub in_use: bool,
 }
 
-impl Share {
-    pub(super) fn new(
-        name: &ModuleName,
-        node: &Node,
-        config: Option<&NodeModulesConfig>,
-        standing: Standing,
-        plugin_target: bool,
-    ) -> Self {
-        let mut share = Self::of_config(name, node.name(), config);
-        share.architecture.clone_from(&node.facts.architecture);
-        share.standing = standing;
-        share.plugin_target = plugin_target;
-        share
+/// What the NodeModulesConfig of a node says, ready to be asked for many Modules.
+#[derive(Debug)]
+pub struct Noted<'c> {
+    node: Arc<str>,
+    labels: Option<&'c BTreeMap<String, String>>,
+    /// By namespace and name.
+    wanted: HashMap<(&'c str, &'c str), &'c ModuleConfig>,
+    found: HashMap<(&'c str, &'c str), &'c ModuleConfig>,
+}
+
+impl<'c> Noted<'c> {
+    /// What is noted of a node.
+    pub fn new(node: &str, config: Option<&'c NodeModulesConfig>) -> Self {
+        let mut noted = Self {
+            node: node.into(),
+            labels: config.map(|config| &config.metadata.labels),
+            wanted: HashMap::new(),
+            found: HashMap::new(),
+        };
+        for entry in config.into_iter().flat_map(|config| &config.spec.modules) {
+            let name = (entry.namespace.as_str(), entry.name.as_str());
+            noted.wanted.entry(name).or_insert(&entry.config);
+        }
+        for entry in config.into_iter().flat_map(|config| &config.status.modules) {
+            // Without a boot it is only what may be loaded.
+            if let Some(config) = entry.config.as_ref().filter(|_| !entry.boot_id.is_empty()) {
+                let name = (entry.namespace.as_str(), entry.name.as_str());
+                noted.found.entry(name).or_insert(config);
+            }
+        }
+        noted
     }
 
-    /// The share of a node that is not there any more, or not known: only what its NodeModulesConfig says counts.
-    pub fn of_config(name: &ModuleName, node: &str, config: Option<&NodeModulesConfig>) -> Self {
-        let mut share = Self {
-            node: node.to_owned(),
-            ..Self::default()
-        };
-        let Some(config) = config else {
-            return share;
-        };
-        let labels = &config.metadata.labels;
-        share.configured = labels.contains_key(&names::configured(name));
-        share.in_use = labels.contains_key(&names::in_use(name));
-        if share.configured {
-            let is_it = |namespace: &str, other: &str| namespace == name.namespace && other == name.name;
-            let mut wanted = config.spec.modules.iter();
-            let wanted = wanted.find(|entry| is_it(&entry.namespace, &entry.name));
-            let mut found = config.status.modules.iter();
-            let found = found.find(|entry| is_it(&entry.namespace, &entry.name));
-            let found = found.and_then(|entry| entry.config.as_ref());
-            share.available = wanted
-                .zip(found)
-                .is_some_and(|(wanted, found)| super::same_config(&wanted.config, found));
+    /// What the node adds to the counts of a Module by this alone, whatever the node is. `configured` and `in_use` are the
+    /// labels of the Module on NodeModulesConfigs.
+    pub(super) fn share(&self, name: &ModuleName, configured: &str, in_use: &str) -> Share {
+        let has = |label| self.labels.is_some_and(|labels| labels.contains_key(label));
+        let configured = has(configured);
+        let name = (name.namespace.as_str(), name.name.as_str());
+        let both = self.wanted.get(&name).zip(self.found.get(&name));
+        Share {
+            node: Arc::clone(&self.node),
+            configured,
+            in_use: has(in_use),
+            available: configured && both.is_some_and(|(wanted, found)| super::same_config(wanted, found)),
+            ..Share::default()
         }
-        share
     }
 }
 
@@ -126,13 +136,13 @@ impl Share {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// From a kernel, as nodes report it, to how many schedulable nodes run it, by architecture.
-    kernels: BTreeMap<String, BTreeMap<String, usize>>,
+    kernels: BTreeMap<Arc<str>, BTreeMap<Arc<str>, usize>>,
     schedulable: usize,
     plugin_targets: usize,
     configured: usize,
     available: usize,
-    in_use: BTreeSet<String>,
-    left_out: BTreeMap<LeftOut, BTreeSet<String>>,
+    in_use: BTreeSet<Arc<str>>,
+    left_out: BTreeMap<LeftOut, BTreeSet<Arc<str>>>,
 }
 
 impl Tally {
@@ -151,16 +161,19 @@ impl Tally {
         self.configured += usize::from(share.configured);
         self.available += usize::from(share.available);
         if share.in_use {
-            self.in_use.insert(share.node.clone());
+            self.in_use.insert(Arc::clone(&share.node));
         }
         let (schedulable, kernel, left_out) = sort(&share.standing);
         self.schedulable += usize::from(schedulable);
         if let Some(kernel) = kernel {
-            let architectures = self.kernels.entry(kernel.to_owned()).or_default();
-            *architectures.entry(share.architecture.clone()).or_default() += 1;
+            let architectures = self.kernels.entry(Arc::clone(kernel)).or_default();
+            *architectures.entry(Arc::clone(&share.architecture)).or_default() += 1;
         }
         if let Some(why) = left_out {
-            self.left_out.entry(why).or_default().insert(share.node.clone());
+            self.left_out
+                .entry(why)
+                .or_default()
+                .insert(Arc::clone(&share.node));
         }
     }
 
@@ -204,12 +217,17 @@ impl Tally {
     /// of its nodes.
     pub fn kernels(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &str>)> {
         let kernels = self.kernels.iter();
-        kernels.map(|(kernel, architectures)| (kernel.as_str(), architectures.keys().map(String::as_str)))
+        kernels.map(|(kernel, architectures)| {
+            (
+                &**kernel,
+                architectures.keys().map(|architecture| &**architecture),
+            )
+        })
     }
 }
 
 /// Whether a node counts as schedulable, which kernel it adds, and what it is left out for.
-fn sort(standing: &Standing) -> (bool, Option<&str>, Option<LeftOut>) {
+fn sort(standing: &Standing) -> (bool, Option<&Arc<str>>, Option<LeftOut>) {
     match standing {
         Standing::Outside => (false, None, None),
         Standing::Unschedulable => (false, None, Some(LeftOut::Taints)),
@@ -275,7 +293,7 @@ fn finalize(view: &View<'_>, plan: &mut Plan) {
     let name = module_name(view.module);
     let held = in_use.len().max(*configured);
     if held > 0 {
-        let nodes = in_use.iter().take(NAMED).cloned().collect();
+        let nodes = named(in_use);
         plan.because(Reason::of_module(
             &name,
             Cause::WaitingForNodes { count: held, nodes },
@@ -490,13 +508,17 @@ fn left_out(view: &View<'_>, name: &ModuleName, plan: &mut Plan) {
         let cause = Cause::NodesLeftOut {
             why,
             count: nodes.len(),
-            nodes: nodes.iter().take(NAMED).cloned().collect(),
+            nodes: named(nodes),
         };
         plan.because(Reason::of_module(name, cause));
     }
     if view.tally.schedulable == 0 && view.tally.left_out.is_empty() {
         plan.because(Reason::of_module(name, Cause::NoNodes));
     }
+}
+
+fn named(nodes: &BTreeSet<Arc<str>>) -> Vec<String> {
+    nodes.iter().take(NAMED).map(ToString::to_string).collect()
 }
 
 /// The write that makes the part of the status that is about loading as it should be, if one is needed.

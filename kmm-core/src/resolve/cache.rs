@@ -1,6 +1,7 @@
 //! Resolving for many nodes.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 
 use crate::kernel::KernelVersion;
 use crate::module::Compiled;
@@ -31,17 +32,18 @@ use super::Resolved;
 /// assert_eq!(resolver.kernels(), 2);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Debug)]
-pub struct Resolver<'m> {
-    compiled: &'m Compiled,
+#[derive(Clone, Debug)]
+pub struct Resolver<C> {
+    /// The Module: a reference, or one that is shared.
+    compiled: C,
     /// From the raw kernel to its place in `outcomes`.
     places: HashMap<Box<str>, usize>,
     outcomes: Vec<Result<Resolved, ResolveError>>,
 }
 
-impl<'m> Resolver<'m> {
+impl<C: Deref<Target = Compiled>> Resolver<C> {
     /// A resolver that has seen no kernel yet.
-    pub fn new(compiled: &'m Compiled) -> Self {
+    pub fn new(compiled: C) -> Self {
         Self {
             compiled,
             places: HashMap::new(),

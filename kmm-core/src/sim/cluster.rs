@@ -111,6 +111,7 @@ pub struct Cluster {
     pub(super) flights: BTreeMap<Key, Flight>,
     pub(super) deeds: Vec<Deed>,
     timeline: Vec<Moment>,
+    reasons: BTreeMap<Key, Vec<Reason>>,
     /// A mistake that tests are to find.
     #[cfg(any(test, feature = "faults"))]
     pub(super) mutation: Option<super::fault::Mutation>,
@@ -131,6 +132,7 @@ impl Cluster {
             flights: BTreeMap::new(),
             deeds: Vec::new(),
             timeline: Vec::new(),
+            reasons: BTreeMap::new(),
             #[cfg(any(test, feature = "faults"))]
             mutation: None,
         };
@@ -165,7 +167,8 @@ impl Cluster {
 
     /// What the operator says of everything that it looked at, as it stands now.
     pub fn reasons(&self) -> impl Iterator<Item = (&Key, &[Reason])> {
-        self.driver.reasons()
+        let reasons = self.reasons.iter();
+        reasons.map(|(key, reasons)| (key, reasons.as_slice()))
     }
 
     /// What happened since this was asked the last time.
@@ -329,6 +332,7 @@ impl Cluster {
     /// The operator ends, whatever it was at, and another one starts.
     pub fn restart_operator(&mut self) {
         self.driver = Driver::new(self.installation.clone());
+        self.reasons.clear();
         self.flights.clear();
         self.watches.clear();
         for kind in WATCHED {
@@ -436,6 +440,12 @@ impl Cluster {
                 key: key.clone(),
                 reason,
             }));
+        if decided.plan.reasons.is_empty() {
+            self.reasons.remove(key);
+        } else {
+            let reasons = decided.plan.reasons.clone();
+            self.reasons.insert(key.clone(), reasons);
+        }
         if !decided.plan.is_empty() {
             let plan = Arc::new(decided.plan);
             self.flights.insert(key.clone(), Flight { plan, next: 0 });
@@ -462,7 +472,7 @@ impl Cluster {
     }
 
     /// Whether what a plan rests on is still so.
-    fn is_current(&self, key: &Key, plan: &Plan) -> bool {
+    pub(super) fn is_current(&self, key: &Key, plan: &Plan) -> bool {
         let mut basis = plan.basis.iter();
         let same = basis
             .all(|seen| self.store.version_of(&seen.target).unwrap_or_default() == seen.resource_version);

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::driver::Change;
 use crate::driver::Key;
 use crate::driver::WATCHED;
+use crate::reconcile::Action;
 use crate::reconcile::Kind;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Plan;
@@ -63,6 +64,45 @@ impl Cluster {
         self.driver.mark_under_way(key);
         let plan = Arc::new(plan);
         self.flights.insert(key.clone(), Flight { plan, next: 0 });
+    }
+
+    /// Brings everything to the operator but what is of one kind.
+    pub(super) fn deliver_all_but(&mut self, late: Option<Kind>) {
+        for kind in WATCHED {
+            while Some(kind) != late && self.deliver(kind) {}
+        }
+    }
+
+    /// The writes that the operator has sent and that have not arrived: of each plan the next one, where the API server
+    /// can tell that it comes too late.
+    ///
+    /// Creating a pod has no precondition, nor has a label of a node; that those do not come late is what a lease is for.
+    pub(super) fn in_flight(&self) -> Vec<Action> {
+        let next = self.flights.iter().filter_map(|(key, Flight { plan, next })| {
+            let action = plan.actions.get(*next)?;
+            let goes = *next > 0 || self.is_current(key, plan);
+            let guarded = match action {
+                Action::Patch { target, .. } => !matches!(target.kind, Kind::Node | Kind::Namespace),
+                Action::Delete { .. } => true,
+                Action::Create { .. } | Action::Event(_) | Action::AskRegistry(_) => false,
+            };
+            (goes && guarded).then(|| action.clone())
+        });
+        next.collect()
+    }
+
+    /// A write arrives whose sender is no more.
+    pub(super) fn land(&mut self, action: &Action) {
+        let _taken = match action {
+            Action::Patch {
+                target,
+                part,
+                precondition,
+                patch,
+            } => self.store.patch(target, *part, precondition, patch),
+            Action::Delete { target, precondition } => self.store.delete(target, precondition),
+            Action::Create { .. } | Action::Event(_) | Action::AskRegistry(_) => return,
+        };
     }
 
     /// A kubelet does one thing about one pod.

@@ -1,6 +1,7 @@
 //! A naive store: objects as JSON by kind, namespace and name, and plans applied to them at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kmm_core::api::Module;
 use kmm_core::api::ModuleImagesConfig;
@@ -182,14 +183,18 @@ impl Store {
     /// Every plan of every controller, each from what the store shows when its turn comes; applied, if so wished.
     pub(crate) fn round(&mut self, installation: &Installation, apply: bool) -> Vec<Plan> {
         let mut plans = Vec::new();
-        let modules: Vec<Module> = self.all(Kind::Module);
-        let compiled: Vec<Compiled> = modules.iter().map(Compiled::new).collect();
+        let modules = self.all::<Module>(Kind::Module).into_iter().map(Arc::new);
+        let modules: Vec<Arc<Module>> = modules.collect();
+        let compiled: Vec<Arc<Compiled>> = modules
+            .iter()
+            .map(|module| Arc::new(Compiled::new(module)))
+            .collect();
         let nodes: Vec<Node> = self.all(Kind::Node);
         let mut shares: Vec<Vec<Share>> = vec![Vec::new(); modules.len()];
         for node in &nodes {
             let lists: Vec<ModuleImagesConfig> = self.all(Kind::ModuleImagesConfig);
             let configs: Vec<NodeModulesConfig> = self.all(Kind::NodeModulesConfig);
-            let mut candidates: Vec<Candidate<'_>> = modules
+            let mut candidates: Vec<Candidate> = modules
                 .iter()
                 .zip(&compiled)
                 .map(|(module, compiled)| {

@@ -41,7 +41,7 @@ fn change(mut object: Value, path: &str, value: Value) -> Value {
 /// What is planned where three nodes are targets.
 fn plan_of(module: &Value, sets: &[Value]) -> Plan {
     let shares = ["n1", "n2", "n3"].map(|node| Share {
-        node: node.to_owned(),
+        node: node.into(),
         standing: Standing::Outside,
         plugin_target: true,
         ..Share::default()

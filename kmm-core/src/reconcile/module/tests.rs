@@ -56,7 +56,7 @@ impl Situation {
 
 fn share(node: &str, standing: Standing) -> Share {
     Share {
-        node: node.to_owned(),
+        node: node.into(),
         standing,
         ..Share::default()
     }
@@ -66,7 +66,7 @@ fn settled() -> Situation {
     let owner = json!([{
         "apiVersion": V1BETA1, "kind": "Module", "name": "nic", "uid": "m", "controller": true, "blockOwnerDeletion": true,
     }]);
-    let kernel = KERNEL.to_owned();
+    let kernel = KERNEL.into();
     Situation {
         module: json!({
             "metadata": {"name": "nic", "namespace": "drivers", "uid": "m", "finalizers": [names::MODULE_FINALIZER]},
@@ -87,7 +87,7 @@ fn settled() -> Situation {
         namespace: Some(json!({"name": "drivers", "labels": {names::CONTAINS_MODULES: ""}})),
         siblings: false,
         shares: vec![Share {
-            architecture: "amd64".to_owned(),
+            architecture: "amd64".into(),
             configured: true,
             available: true,
             in_use: true,
@@ -104,7 +104,7 @@ const EMPTY: &str = r#"status Module nic {"moduleLoader":{"availableNumber":null
 #[test]
 fn situations() {
     let held = Standing::Held {
-        kernel: KERNEL.to_owned(),
+        kernel: KERNEL.into(),
     };
     let rows: Vec<(&str, Situation, Vec<&str>)> = vec![
         ("as it should be", settled(), vec!["because ModuleCurrent"]),
@@ -292,7 +292,7 @@ fn shared_images() {
     row.shares.push(share(
         "n2",
         Standing::Targeted {
-            kernel: first.clone(),
+            kernel: first.as_str().into(),
         },
     ));
     assert_eq!(listed(&row), [(all.clone(), first)]);
@@ -303,7 +303,7 @@ fn shared_images() {
 /// Shares that are taken out leave nothing behind.
 #[test]
 fn a_tally_forgets() {
-    let kernel = || KERNEL.to_owned();
+    let kernel = || KERNEL.into();
     let shares = [
         share("a", Standing::Outside),
         share("b", Standing::Unschedulable),

@@ -201,7 +201,8 @@ fn of_node(
             marks.extend([names::configured(&name), names::in_use(&name)]);
             let counts = configured.entry(name.clone()).or_default();
             counts.desired += 1;
-            let is = status.and_then(|status| status.config.as_ref());
+            let sure = status.filter(|status| !status.boot_id.is_empty());
+            let is = sure.and_then(|status| status.config.as_ref());
             let available = has || is.is_some() && is == entry.map(|entry| &entry.config);
             counts.available += i32::from(available);
         }

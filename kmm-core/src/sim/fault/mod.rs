@@ -12,8 +12,10 @@
 //!    loaded, not something else.
 //! 3. A `.ready` label is set only where the module is loaded as the status says, on the boot that the status says. What
 //!    the operator cannot know is left out: where the node runs another boot than its caches show.
-//! 4. There is no `.ready` label when an unloader is made, and no pod that uses the module and that the operator had seen
-//!    when it decided so.
+//! 4. There is no `.ready` label when an unloader is made, and no pod that uses the module, with ordered upgrade and
+//!    without. Those pods count that the operator had seen when it decided: until the label has gone a DaemonSet may make
+//!    one at any moment, also between the decision and its first write, and watches of several kinds keep no order among
+//!    each other. On a real node the worker finds such a module in use, does not unload it, and is tried again.
 //! 5. Where the operator has seen everything and has nothing to do, each `.ready` label is true.
 //! 6. No write leaves an object as it was, where the operator had seen that object when it decided.
 //! 7. A Module goes only when no node has it loaded, and none is to have it.

@@ -76,11 +76,11 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    /// Every mistake that the schedules find.
+    /// Every mistake that schedules are known to find.
     ///
     /// [`NoPreconditions`](Self::NoPreconditions) and [`OwnWritesForgotten`](Self::OwnWritesForgotten) are left out: no
-    /// schedule of the first ten thousand finds them. Presumably each is made good by the other, and by names that are
-    /// fixed, so that alone it only costs writes; no invariant counts those yet.
+    /// schedule is known that finds them. [`Step::Land`](super::Step::Land) and
+    /// [`Step::DeliverBut`](super::Step::DeliverBut) are drawn for their sake.
     pub const ALL: [Self; 26] = [
         Self::ReadyStays,
         Self::ReadyEarly,

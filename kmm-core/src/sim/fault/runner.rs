@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::driver::Key;
 use crate::driver::Outcome;
 use crate::driver::WATCHED;
+use crate::reconcile::Action;
 use crate::reconcile::Kind;
 use crate::reconcile::ObjectRef;
 use crate::sim::Cluster;
@@ -172,6 +173,8 @@ struct Runner {
     known: BTreeMap<Key, Knowledge>,
     /// Images that some Module has named: these stay.
     named: BTreeSet<(usize, usize)>,
+    /// Writes of operators that were killed, which have not arrived yet.
+    sent: Vec<Action>,
     deeds: usize,
     tell: bool,
     story: Vec<String>,
@@ -196,6 +199,7 @@ impl Runner {
                 .enumerate()
                 .map(|(module, _)| (module, 0))
                 .collect(),
+            sent: Vec::new(),
             deeds: 0,
             tell,
             story: Vec::new(),
@@ -219,6 +223,7 @@ impl Runner {
                 }
             }
             Step::DeliverAll => cluster.deliver_all(),
+            Step::DeliverBut(late) => cluster.deliver_all_but(choose(late, WATCHED)),
             Step::Again(choice) => cluster.wake_again(choice),
             Step::List(kind) => {
                 if let Some(kind) = choose(kind, WATCHED) {
@@ -246,8 +251,15 @@ impl Runner {
             Step::Tend(choice) => cluster.tend_one(choice),
             Step::Wait(seconds) => cluster.advance_untold(seconds),
             Step::Kill => {
+                self.sent.extend(cluster.in_flight());
                 cluster.restart_operator();
                 self.known.clear();
+            }
+            Step::Land(choice) => {
+                if let Some(place) = choice.checked_rem(self.sent.len()) {
+                    let action = self.sent.swap_remove(place);
+                    cluster.land(&action);
+                }
             }
             Step::Edit(edit) => self.edit(edit),
         }

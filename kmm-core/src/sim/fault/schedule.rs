@@ -65,6 +65,8 @@ pub enum Step {
     Deliver(usize, usize),
     /// All changes come to the operator.
     DeliverAll,
+    /// All changes but those of one kind come to the operator.
+    DeliverBut(usize),
     /// A change comes once more, as after a timer.
     Again(usize),
     /// A watch breaks, and a list takes its place.
@@ -85,8 +87,10 @@ pub enum Step {
     Tend(usize),
     /// Seconds pass.
     Wait(i64),
-    /// The operator is killed, and starts again.
+    /// The operator is killed, and starts again. What it had sent is still on its way.
     Kill,
+    /// A write of an operator that was killed arrives.
+    Land(usize),
     /// Somebody edits.
     Edit(Edit),
 }
@@ -118,7 +122,8 @@ fn step(random: &mut Random) -> Step {
     let any = random.below(64);
     match random.below(100) {
         0..16 => Step::Deliver(random.below(WATCHED.len()), 1 + random.below(4)),
-        16..24 => Step::DeliverAll,
+        16..21 => Step::DeliverAll,
+        21..24 => Step::DeliverBut(random.below(WATCHED.len())),
         24..25 => Step::Again(any),
         25..27 => Step::List(random.below(WATCHED.len())),
         27..42 => Step::Begin(any),
@@ -130,6 +135,7 @@ fn step(random: &mut Random) -> Step {
         82..86 => Step::Tend(any),
         86..88 => Step::Wait([1, 5, 20, 120, 700][random.below(5)]),
         88..90 => Step::Kill,
+        90..91 => Step::Land(any),
         _ => Step::Edit(edit(random)),
     }
 }
@@ -138,6 +144,7 @@ fn luck(random: &mut Random) -> Luck {
     match random.below(12) {
         0 => Luck::Bad,
         1 => Luck::Evicted,
+        2 => Luck::Killed,
         _ => Luck::Good,
     }
 }

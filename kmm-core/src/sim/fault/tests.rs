@@ -57,6 +57,28 @@ fn what_failed_once() {
                 Edit(super::Edit::Delete(1)),
             ],
         ),
+        // A worker is killed when it has loaded its module, and then nobody wants it there.
+        (
+            21,
+            vec![
+                Kubelets,
+                Operate,
+                Kubelet(59, Luck::Good),
+                Kubelet(11, Luck::Killed),
+                Edit(super::Edit::Select(0, false)),
+            ],
+        ),
+        // The same, and another image is wanted.
+        (
+            21,
+            vec![
+                Kubelets,
+                Operate,
+                Kubelet(59, Luck::Good),
+                Kubelet(11, Luck::Killed),
+                module(0, 1),
+            ],
+        ),
         // A Module that goes before it has its finalizer leaves no mark on its namespace.
         (
             0,

@@ -1,0 +1,184 @@
+//! What one change costs, whatever else there is.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::*;
+use crate::reconcile::Action;
+use crate::reconcile::module::Tally;
+
+const MODULES: usize = 10;
+const KERNELS: [&str; 3] = ["6.1.0-1-amd64", "6.1.0-2-amd64", "6.1.0-3-amd64"];
+const NOW: Timestamp = Timestamp(1_795_248_000);
+
+fn node(place: usize, kernel: &str) -> Value {
+    json!({
+        "kind": "Node",
+        "metadata": {"name": format!("n{place}"), "uid": format!("u{place}"), "labels": {"pool": "a"}},
+        "status": {
+            "nodeInfo": {"kernelVersion": kernel, "architecture": "amd64", "bootID": "b"},
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
+    })
+}
+
+fn module(place: usize) -> Value {
+    json!({
+        "kind": "Module",
+        "metadata": {"name": format!("m{place}"), "namespace": "drivers", "uid": format!("m{place}")},
+        "spec": {"selector": {"pool": "a"}, "moduleLoader": {"container": {
+            "modprobe": {"moduleName": format!("m{place}")},
+            "kernelMappings": [{"regexp": "^6", "containerImage": format!("img.example/m{place}:$KERNEL_FULL_VERSION")}],
+        }}},
+    })
+}
+
+fn images(place: usize) -> Value {
+    let states =
+        KERNELS.map(|kernel| json!({"image": format!("img.example/m{place}:{kernel}"), "status": "Exists"}));
+    json!({
+        "kind": "ModuleImagesConfig",
+        "metadata": {"name": format!("m{place}"), "namespace": "drivers"},
+        "status": {"imagesStates": states},
+    })
+}
+
+fn name(place: usize) -> ModuleName {
+    ModuleName {
+        name: format!("m{place}"),
+        namespace: "drivers".to_owned(),
+    }
+}
+
+/// An operator, and versions of the objects that it is shown.
+struct Operator {
+    driver: Driver,
+    version: u64,
+}
+
+impl Operator {
+    /// One that has seen so many nodes, and decided all that there is to decide.
+    fn new(nodes: usize) -> Self {
+        let mut operator = Self {
+            driver: Driver::new(Installation::default()),
+            version: 0,
+        };
+        (0..MODULES).for_each(|place| operator.show(module(place)));
+        (0..MODULES).for_each(|place| operator.show(images(place)));
+        (0..nodes).for_each(|place| operator.show(node(place, KERNELS[place % 2])));
+        WATCHED.into_iter().for_each(|kind| operator.driver.listed(kind));
+        operator.decide();
+        operator
+    }
+
+    fn show(&mut self, mut object: Value) {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        let seen = Seen::read(&object, None).unwrap();
+        self.driver.observe(&Change::Put(Arc::new(seen)), NOW);
+    }
+
+    fn take(&mut self, target: ObjectRef) {
+        let version = String::new();
+        self.driver.observe(&Change::Gone { target, version }, NOW);
+    }
+
+    /// Decides until nothing is due. Of all writes, only new NodeModulesConfigs come back.
+    fn decide(&mut self) -> Vec<Key> {
+        let mut asked = Vec::new();
+        loop {
+            let next = self.driver.ready(NOW).next().cloned();
+            let Some(key) = next else {
+                return asked;
+            };
+            let plan = self.driver.begin(&key, NOW).plan;
+            for action in plan.actions.iter().filter(|_| key.controller() == "assign") {
+                if let Action::Create { object } = action {
+                    self.show(object.clone());
+                }
+            }
+            self.driver.finish(&key, Outcome::Done, NOW);
+            asked.push(key);
+        }
+    }
+
+    /// The controllers that are asked when an object changes, and how many objects are looked at for it.
+    fn cost(&mut self, object: Value) -> (Vec<Key>, usize) {
+        let before = self.driver.cache.looks.get();
+        self.show(object);
+        let asked = self.decide();
+        (asked, self.driver.cache.looks.get() - before)
+    }
+}
+
+/// A node that starts another kernel costs its own controllers and those of the Modules that it counts for, whatever the
+/// number of nodes.
+#[test]
+fn a_change_of_a_node_costs_the_same_among_few_and_among_many() {
+    let (mut few, mut many) = (Operator::new(5), Operator::new(200));
+    for kernel in [KERNELS[1], KERNELS[2], "5.10.0"] {
+        let (asked, looks) = few.cost(node(0, kernel));
+        let nodes = asked.iter().filter_map(Key::node);
+        assert!(nodes.eq(["n0"; 3]), "{asked:?}");
+        assert_eq!(asked.len(), 3 + 2 * MODULES);
+        assert_eq!(many.cost(node(0, kernel)), (asked, looks));
+    }
+}
+
+/// A heartbeat costs nothing.
+#[test]
+fn a_heartbeat_asks_nobody() {
+    let mut operator = Operator::new(3);
+    let mut beat = node(0, KERNELS[0]);
+    beat["status"]["conditions"][0]["lastHeartbeatTime"] = json!("2026-11-21T08:00:00Z");
+    assert_eq!(operator.cost(beat).0, []);
+}
+
+/// Nodes and Modules come, change and go, and the counts are those of what is there.
+#[test]
+fn counts_are_those_of_what_is_there() {
+    let mut operator = Operator::new(4);
+    operator.show(node(0, "5.10.0"));
+    operator.show(node(1, KERNELS[2]));
+    for place in 1..3 {
+        operator.take(ObjectRef::cluster(Kind::Node, format!("n{place}")));
+    }
+    operator.take(ObjectRef::cluster(Kind::NodeModulesConfig, "n2"));
+    operator.take(ObjectRef::namespaced(Kind::Module, "drivers", "m0"));
+    operator.decide();
+    assert_eq!(operator.driver.shares.tally(&name(0)), None);
+    operator.show(module(0));
+    operator.decide();
+
+    let Driver {
+        cache,
+        candidates,
+        shares,
+        ..
+    } = &mut operator.driver;
+    let mut tallies = vec![Tally::default(); MODULES];
+    for place in 0..4 {
+        let node = format!("n{place}");
+        let config = cache.find(&ObjectRef::cluster(Kind::NodeModulesConfig, node.as_str()));
+        let config = config.and_then(|seen| seen.node_modules());
+        let candidates = candidates.all();
+        let of_node = match cache.node(&node) {
+            Some(node) => crate::reconcile::assign::plan(node, config, candidates).shares,
+            None => {
+                let noted = crate::reconcile::module::Noted::new(&node, config);
+                let shares = candidates
+                    .iter()
+                    .map(|candidate| candidate.share_of_noted(&noted));
+                shares.collect()
+            }
+        };
+        for (tally, share) in tallies.iter_mut().zip(&of_node) {
+            tally.add(share);
+        }
+    }
+    for (place, tally) in tallies.iter().enumerate() {
+        assert_eq!(shares.tally(&name(place)), Some(tally), "m{place}");
+    }
+}
