@@ -419,6 +419,15 @@ fn a_registry_that_is_away_is_no_answer() {
         answer(&output),
         (2, "unknown".to_owned(), vec!["KMM3091".to_owned()])
     );
+    // It says once what it is about, and what to do.
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let message = found["results"][0]["diagnostics"][0]["message"].as_str().unwrap();
+    assert_eq!(
+        message.matches(&format!("127.0.0.1:{port}")).count(),
+        1,
+        "{message}"
+    );
+    assert!(message.contains("(check the host name"), "{message}");
     for file in ["--auth-file", "--ca-file"] {
         let output = check(&image, &[&FOR_KERNEL[..], &[file, "nowhere.json"]].concat());
         assert!(stdout(&output).contains("nowhere.json"), "{}", stdout(&output));

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::anyhow;
 use kmm_core::api::TlsOptions;
@@ -77,8 +76,8 @@ pub fn run(arguments: &ImageInspect, printer: &Printer) -> Result<ExitStatus> {
     let references: Vec<Reference> = arguments
         .images
         .iter()
-        .map(|image| image.parse().with_context(|| format!("`{image}` names no image")))
-        .collect::<Result<_>>()?;
+        .map(|image| image.parse())
+        .collect::<Result<_, _>>()?;
     let source = ImageSource::new(&arguments.registry);
     let (mut images, mut status) = (Vec::new(), ExitStatus::Yes);
     for (name, reference) in arguments.images.iter().zip(&references) {

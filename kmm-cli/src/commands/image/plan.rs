@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use kmm_core::api::ModprobeSpec;
@@ -90,9 +89,7 @@ impl Plan {
         }
         self.jobs.push(Job {
             image: image.to_owned(),
-            reference: image
-                .parse()
-                .with_context(|| format!("`{image}` names no image"))?,
+            reference: image.parse()?,
             tls: tls.clone(),
             purposes: vec![purpose],
         });

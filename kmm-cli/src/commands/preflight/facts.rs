@@ -137,7 +137,7 @@ impl<'a> Registries<'a> {
     fn ask(&self, image: &str, tls: &TlsOptions) -> Existence {
         let name: ImageName = match image.parse() {
             Ok(name) => name,
-            Err(error) => return Existence::Unknown(format!("`{image}` names no image: {error}")),
+            Err(error) => return Existence::Unknown(format!("{error}")),
         };
         match self.images.store(&name, tls) {
             Err(error) => Existence::Unknown(format!("{error:#}")),
