@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use kmm_core::kmod::ByteSource;
@@ -15,8 +14,11 @@ use crate::Decompressors;
 use crate::parts::Buffers;
 use crate::parts::FileParts;
 
-/// Memory for an unpacked object that is kept for the next one; few are larger.
-const KEPT: usize = 4 << 20;
+/// An object that is larger gives its memory back; few are.
+const KEPT: usize = 1 << 20;
+/// Memory that is set aside for an object, and touched only as far as one needs it. From 32 MiB on glibc takes it from the
+/// system each time, and does not learn from it to keep as much for itself.
+const SET_ASIDE: usize = 33 << 20;
 /// Bytes that tell how a file is compressed, and the head of an ELF file.
 const HEAD: usize = 64;
 
@@ -102,9 +104,7 @@ impl ObjectReader {
             return Ok(found?);
         }
         parts.finish()?;
-        self.file.resize(size, 0);
-        file.read_exact_at(&mut self.file, 0)?;
-        self.look_at_packed(look)
+        self.read_from(file, look)
     }
 
     /// Like [`read`](Self::read), from anything that can be read, such as standard input.
@@ -117,7 +117,7 @@ impl ObjectReader {
         reader: impl Read,
         look: impl FnOnce(&dyn ByteSource) -> Result<T, KmodError>,
     ) -> Result<T, ObjectError> {
-        self.file.clear();
+        empty(&mut self.file);
         reader.take(LARGEST as u64 + 1).read_to_end(&mut self.file)?;
         if self.file.len() > LARGEST {
             return Err(too_large().into());
@@ -134,14 +134,21 @@ impl ObjectReader {
         if compression == Compression::None {
             return Ok(look(&self.file.as_slice())?);
         }
+        empty(&mut self.unpacked);
         let unpacked = Decompressors.decompress_into(compression, &self.file, LARGEST, &mut self.unpacked);
         unpacked.map_err(|cause| KmodError::Packed { compression, cause })?;
-        let found = look(&self.unpacked.as_slice());
-        if self.unpacked.capacity() > KEPT {
-            self.unpacked = Vec::new();
-        }
-        Ok(found?)
+        Ok(look(&self.unpacked.as_slice())?)
     }
+}
+
+/// Makes room for the next object.
+fn empty(buffer: &mut Vec<u8>) {
+    if buffer.len() > KEPT {
+        *buffer = Vec::new();
+    }
+    buffer.clear();
+    // Where there is not so much, it grows as it is needed.
+    let _ = buffer.try_reserve_exact(SET_ASIDE);
 }
 
 fn too_large() -> io::Error {

@@ -81,7 +81,10 @@ pub fn run(arguments: &ImageInspect, printer: &Printer) -> Result<ExitStatus> {
     let source = ImageSource::new(&arguments.registry);
     let (mut images, mut status) = (Vec::new(), ExitStatus::Yes);
     for (name, reference) in arguments.images.iter().zip(&references) {
-        match source.scan(reference, &TlsOptions::default(), &options) {
+        let line = source.show_progress(printer);
+        let scanned = source.scan(reference, &TlsOptions::default(), &options);
+        drop(line);
+        match scanned {
             Ok(scanned) => images.push(describe(name, &scanned)),
             // That there is no such image is an answer, and the others can still be shown.
             Err(error) if error.is_answer() => {
