@@ -252,7 +252,7 @@ impl Files {
     fn tls(&self) -> Result<Vec<Access>> {
         let ca = self.ca.as_deref().context("the registry has no CA")?;
         let other = registry::other_ca(&self.folder)?.display().to_string();
-        let with = |more: &[&str]| [&["--ca-file", ca], more].concat();
+        let with = |more| trusting(ca, more);
         let environment = Access {
             environment: Some(PathBuf::from(&self.auth)),
             ..access("auth.json of the environment", &["--ca-file", ca], None)
@@ -305,6 +305,11 @@ impl Files {
             ),
         ])
     }
+}
+
+/// The arguments, and those that trust a CA.
+fn trusting<'a>(ca: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["--ca-file", ca], more].concat()
 }
 
 fn access(name: &'static str, arguments: &[&str], refused: Option<&'static str>) -> Access {
