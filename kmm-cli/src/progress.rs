@@ -1,5 +1,6 @@
 //! A line that tells how much was read, while it takes long.
 
+use std::env;
 use std::io;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ pub struct ProgressLine {
 impl ProgressLine {
     /// Begins to watch, where standard error is a terminal.
     pub fn start(progress: &Arc<Progress>, printer: &Printer) -> Self {
-        if !io::stderr().is_terminal() {
+        let plain = env::var_os("TERM").is_some_and(|kind| kind == "dumb");
+        if plain || !io::stderr().is_terminal() {
             return Self { writer: None };
         }
         let (progress, printer) = (Arc::clone(progress), *printer);

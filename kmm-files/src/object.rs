@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::io::BufReader;
 use std::io::Read;
 use std::path::Path;
 
@@ -11,6 +12,8 @@ use kmm_core::kmod::KmodError;
 use kmm_core::kmod::LARGEST;
 
 use crate::Decompressors;
+use crate::decompress;
+use crate::decompress::Fault;
 use crate::parts::Buffers;
 use crate::parts::FileParts;
 
@@ -21,6 +24,8 @@ const KEPT: usize = 1 << 20;
 const SET_ASIDE: usize = 33 << 20;
 /// Bytes that tell how a file is compressed, and the head of an ELF file.
 const HEAD: usize = 64;
+/// A packed file that can be unpacked in pieces is read in such.
+const PIECE: usize = 64 << 10;
 
 /// Reads and unpacks kernel objects: of one that is not compressed, only the parts that are looked at.
 ///
@@ -103,8 +108,22 @@ impl ObjectReader {
             parts.finish()?;
             return Ok(found?);
         }
+        let is_xz = Compression::of(head) == Compression::Xz;
         parts.finish()?;
-        self.read_from(file, look)
+        if !is_xz {
+            return self.read_from(file, look);
+        }
+        empty(&mut self.unpacked);
+        let input = BufReader::with_capacity(PIECE, file.take(LARGEST as u64));
+        let unpacked = decompress::xz(input, size.saturating_mul(3), LARGEST, &mut self.unpacked);
+        unpacked.map_err(|fault| match fault {
+            Fault::Io(error) => ObjectError::Io(error),
+            Fault::Data(cause) => ObjectError::Object(KmodError::Packed {
+                compression: Compression::Xz,
+                cause,
+            }),
+        })?;
+        Ok(look(&self.unpacked.as_slice())?)
     }
 
     /// Like [`read`](Self::read), from anything that can be read, such as standard input.

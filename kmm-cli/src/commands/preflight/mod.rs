@@ -65,7 +65,7 @@ pub fn run(arguments: &Preflight, printer: &Printer) -> Result<ExitStatus> {
     registries.ask_all(to_build.iter().flatten().flat_map(ToBuild::bases));
     for ((candidate, verdict), made) in candidates.iter().zip(&verdicts).zip(to_build) {
         if let Some(made) = made {
-            answer.add_build(build(candidate, made, &registries));
+            answer.add_build(build(candidate, &made, &registries));
         }
         answer.modules.push(Judged::new(candidate, verdict));
     }
@@ -143,7 +143,7 @@ impl ToBuild<'_> {
 }
 
 /// What the operator makes, and what it starts from.
-fn build(candidate: &Candidate, made: ToBuild<'_>, registries: &Registries<'_>) -> Build {
+fn build(candidate: &Candidate, made: &ToBuild<'_>, registries: &Registries<'_>) -> Build {
     let mut build = Build {
         image: made.resolved.container_image.clone(),
         gaps: made.needs.gaps.iter().map(ToString::to_string).collect(),
