@@ -174,3 +174,49 @@ fn too_large() -> io::Error {
     let reason = format!("the file has more than {LARGEST} bytes");
     io::Error::new(io::ErrorKind::FileTooLarge, reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    fn whole(source: &dyn ByteSource) -> Result<Vec<u8>, KmodError> {
+        Ok(source.bytes(0..source.size()).unwrap_or_default().to_vec())
+    }
+
+    fn packed(bytes: &[u8]) -> [Vec<u8>; 4] {
+        let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        xz.write_all(bytes).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        let zstd = zstd::stream::encode_all(bytes, 1).unwrap();
+        [bytes.to_vec(), xz.finish().unwrap(), gzip.finish().unwrap(), zstd]
+    }
+
+    /// Larger than any piece that is read, and than what is kept; one reader for all.
+    #[test]
+    fn files_are_read_whole_and_cut_ones_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.ko");
+        let mut reader = ObjectReader::default();
+        for size in [3 << 20, 1000, 300_000] {
+            let noise = |i: usize| (i.wrapping_mul(0x9e37_79b9) >> 13) as u8;
+            let bytes: Vec<u8> = (0..size).map(noise).collect();
+            for file in packed(&bytes) {
+                fs::write(&path, &file).unwrap();
+                assert_eq!(reader.read(&path, whole).unwrap(), bytes);
+                assert_eq!(reader.read_from(file.as_slice(), whole).unwrap(), bytes);
+                if file != bytes {
+                    fs::write(&path, &file[..file.len() - 5]).unwrap();
+                    let error = reader.read(&path, whole).unwrap_err();
+                    assert!(
+                        matches!(error, ObjectError::Object(KmodError::Packed { .. })),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    }
+}

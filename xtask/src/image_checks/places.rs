@@ -237,7 +237,7 @@ impl Files {
             access(
                 "a wrong password",
                 &["--plain-http", "--auth-file", &self.wrong],
-                Some("`auths`"),
+                Some("wrong.json`, entry"),
             ),
             access("auth.json", &["--plain-http", "--auth-file", &self.auth], None),
             access(
@@ -273,7 +273,7 @@ impl Files {
             access(
                 "a wrong password",
                 &with(&["--auth-file", &self.wrong]),
-                Some("`auths`"),
+                Some("wrong.json`, entry"),
             ),
             access(
                 "a wrong pull secret",
