@@ -367,7 +367,7 @@ _kmm() {
             return 0
             ;;
         kmm__subcmd__image__subcmd__check)
-            opts="-f -m -k -o -h --explain --file --module --dir-name --kernel --symvers --kernel-tree --platform --cert --auth-file --plain-http --skip-tls-verify --ca-file --output --color --help"
+            opts="-f -m -k -o -h --explain --file --module --dir-name --kernel --symvers --kernel-tree --platform --cert --auth-file --pull-secret --plain-http --skip-tls-verify --ca-file --output --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -425,6 +425,10 @@ _kmm() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --pull-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -449,7 +453,7 @@ _kmm() {
             return 0
             ;;
         kmm__subcmd__image__subcmd__inspect)
-            opts="-o -h --platform --cert --auth-file --plain-http --skip-tls-verify --ca-file --output --color --help"
+            opts="-o -h --platform --cert --auth-file --pull-secret --plain-http --skip-tls-verify --ca-file --output --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -464,6 +468,10 @@ _kmm() {
                     return 0
                     ;;
                 --auth-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pull-secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -739,7 +747,7 @@ _kmm() {
             return 0
             ;;
         kmm__subcmd__preflight)
-            opts="-f -m -k -o -h --file --module --kernel --symvers --kernel-tree --platform --cert --offline --auth-file --plain-http --skip-tls-verify --ca-file --output --color --help"
+            opts="-f -m -k -o -h --file --module --kernel --symvers --kernel-tree --platform --cert --offline --auth-file --pull-secret --plain-http --skip-tls-verify --ca-file --output --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -786,6 +794,10 @@ _kmm() {
                     return 0
                     ;;
                 --auth-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pull-secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -134,6 +134,7 @@ complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcomman
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -l platform -d 'Platform of the image, such as linux/arm64; without it, linux/amd64 of several, or the only one' -r
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -l cert -d 'Certificate, PEM or DER: every module that is loaded must be signed with the key of one of them' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -l auth-file -d 'Credentials as docker and podman keep them, instead of the files in which they do' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -l pull-secret -d 'Pull secret of Kubernetes, as `kubectl get secret NAME -o yaml` prints it; asked before other credentials' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -l ca-file -d 'Certificates of authorities, PEM, beside those of the system' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -s o -l output -d 'Format of the findings' -r -f -a "text\t'For people: source lines with carets'
 json\t'One JSON document'
@@ -147,6 +148,7 @@ complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcomman
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -l platform -d 'Platform of the image, such as linux/arm64; without it, linux/amd64 of several, or the only one' -r
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -l cert -d 'Certificate, PEM or DER, with which signatures are verified' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -l auth-file -d 'Credentials as docker and podman keep them, instead of the files in which they do' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -l pull-secret -d 'Pull secret of Kubernetes, as `kubectl get secret NAME -o yaml` prints it; asked before other credentials' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -l ca-file -d 'Certificates of authorities, PEM, beside those of the system' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
 json\t'One JSON document'
@@ -165,6 +167,7 @@ complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l kernel-tree -d 'Th
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l platform -d 'Platform of the images, such as linux/arm64; without it, what the selector of the Module says, or linux/amd64 of several, or the only one' -r
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l cert -d 'Certificate, PEM or DER: every module that is loaded must be signed with the key of one of them' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l auth-file -d 'Credentials as docker and podman keep them, instead of the files in which they do' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l pull-secret -d 'Pull secret of Kubernetes, as `kubectl get secret NAME -o yaml` prints it; asked before other credentials' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l ca-file -d 'Certificates of authorities, PEM, beside those of the system' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
 json\t'One JSON document'

@@ -2,10 +2,12 @@
 
 mod images;
 mod registries;
+mod signatures;
 
 pub use images::image_manifest;
 pub use images::tar_stream;
 pub use registries::challenge;
+pub use signatures::certificate;
 
 use kmm_core::build::Dockerfile;
 use kmm_core::depmod::BinaryIndex;

@@ -25,6 +25,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("image_manifest", kmm_fuzz::image_manifest),
     ("tar_stream", kmm_fuzz::tar_stream),
     ("challenge", kmm_fuzz::challenge),
+    ("certificate", kmm_fuzz::certificate),
 ];
 
 #[test]

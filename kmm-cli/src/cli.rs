@@ -297,6 +297,9 @@ pub struct RegistryAccess {
     /// Credentials as docker and podman keep them, instead of the files in which they do.
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
+    /// Pull secret of Kubernetes, as `kubectl get secret NAME -o yaml` prints it; asked before other credentials.
+    #[arg(long, value_name = "FILE")]
+    pub pull_secret: Vec<PathBuf>,
     /// Allow plain HTTP, where a registry does not speak TLS.
     #[arg(long)]
     pub plain_http: bool,

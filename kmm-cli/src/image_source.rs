@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -10,6 +11,7 @@ use anyhow::Result;
 use kmm_core::api::TlsOptions;
 use kmm_oci::ImageName;
 use kmm_oci::ImageStore;
+use kmm_oci::Progress;
 use kmm_oci::Reference;
 use kmm_oci::ScanError;
 use kmm_oci::ScanOptions;
@@ -29,6 +31,9 @@ use kmm_oci::registry::registries_files;
 
 use crate::cli::RegistryAccess;
 use crate::input;
+use crate::printer::Printer;
+use crate::progress::ProgressLine;
+use crate::pull_secrets;
 
 /// The most that a file of CA certificates may have: the bundles of distributions have a quarter of it.
 const CA_BYTES: u64 = 1 << 20;
@@ -41,6 +46,7 @@ pub struct ImageSource<'a> {
     arguments: &'a RegistryAccess,
     /// Connections and tokens are shared by all images that may be reached in the same way.
     stores: Mutex<Vec<(Tls, RegistryStore)>>,
+    progress: Arc<Progress>,
 }
 
 impl<'a> ImageSource<'a> {
@@ -48,7 +54,13 @@ impl<'a> ImageSource<'a> {
         Self {
             arguments,
             stores: Mutex::default(),
+            progress: Arc::default(),
         }
+    }
+
+    /// Shows how much was read, until what it gives is dropped.
+    pub fn show_progress(&self, printer: &Printer) -> ProgressLine {
+        ProgressLine::start(&self.progress, printer)
     }
 
     /// Reads an image to its end. `tls` is what its Module allows, beside what the command line does.
@@ -62,7 +74,9 @@ impl<'a> ImageSource<'a> {
         tls: &TlsOptions,
         options: &ScanOptions<'_>,
     ) -> Result<ScannedImage, ScanError> {
-        kmm_oci::scan_reference(reference, options, |name| {
+        let mut options = options.clone();
+        options.progress = Some(Arc::clone(&self.progress));
+        kmm_oci::scan_reference(reference, &options, |name| {
             let store = self.store(name, tls).map_err(|error| SourceError::Refused {
                 place: name.to_string(),
                 reason: format!("{error:#}"),
@@ -116,6 +130,12 @@ impl<'a> ImageSource<'a> {
     }
 
     fn keychain(&self) -> Result<Keychain> {
+        let secrets = pull_secrets::read(&self.arguments.pull_secret)?;
+        Ok(self.files()?.with_pull_secrets(secrets))
+    }
+
+    /// The credentials that docker and podman keep.
+    fn files(&self) -> Result<Keychain> {
         if let Some(file) = &self.arguments.auth_file {
             return Ok(Keychain::anonymous().with_file(ConfigFile::read(file)?));
         }

@@ -12,6 +12,8 @@ mod input;
 mod kernel_facts;
 mod manifests;
 mod printer;
+mod progress;
+mod pull_secrets;
 mod render;
 
 use std::process::ExitCode;

@@ -52,6 +52,13 @@ impl Printer {
         let _ = writeln!(err, "{text}");
     }
 
+    /// Puts a text in place of the last line of standard error, which is a terminal.
+    pub fn line_so_far(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        let _ = write!(err, "\r\x1b[K{text}");
+        let _ = err.flush();
+    }
+
     fn choice(&self) -> ColorChoice {
         match self.colour {
             Colour::Auto => ColorChoice::Auto,

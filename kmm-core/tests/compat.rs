@@ -361,6 +361,7 @@ fn the_page_is_complete() {
             "kmm-core",
             "kmm-core/tests/reconcile",
             "kmm-oci",
+            "kmm-cli",
             "kmm-cli/tests/worker",
             ".",
         ];

@@ -1,5 +1,7 @@
 //! gzip, xz and zstd, each unpacked to a limit.
 
+use std::io;
+use std::io::BufRead;
 use std::io::Read;
 
 use kmm_core::kmod::Compression;
@@ -64,7 +66,7 @@ impl Decompressors {
         match compression {
             Compression::None => out.extend_from_slice(bytes),
             Compression::Gzip => bounded(flate2::read::MultiGzDecoder::new(bytes), limit, out)?,
-            Compression::Xz => xz(bytes, limit, out)?,
+            Compression::Xz => xz(bytes, bytes.len().saturating_mul(3), limit, out)?,
             Compression::Zstd => zstd(bytes, limit, out)?,
         }
         if out.len() > limit {
@@ -83,25 +85,62 @@ fn bounded(reader: impl Read, limit: usize, out: &mut Vec<u8>) -> Result<(), Dec
     Ok(())
 }
 
-fn xz(bytes: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
-    let mut stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED).map_err(|error| damaged(&error))?;
+/// Why a stream gave no data.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It could not be read.
+    Io(io::Error),
+    /// What was read could not be unpacked.
+    Data(DecompressError),
+}
+
+impl From<Fault> for DecompressError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Io(error) => damaged(&error),
+            Fault::Data(error) => error,
+        }
+    }
+}
+
+/// Unpacks xz data that need not be in memory. `expected` is how much may come out, as a guess.
+pub(crate) fn xz(
+    mut input: impl BufRead,
+    expected: usize,
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let unusable = |reason: &dyn ToString| Fault::Data(damaged(&reason.to_string()));
+    let mut stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED).map_err(|error| unusable(&error))?;
     loop {
         if out.len() == out.capacity() {
             // As much again, one byte more than allowed at the most.
-            let more = out.len().max(bytes.len().saturating_mul(3)).max(4096);
+            let more = out.len().max(expected).max(4096);
             let more = more.min(limit.saturating_add(1).saturating_sub(out.len()));
-            out.try_reserve_exact(more).map_err(|error| damaged(&error))?;
+            out.try_reserve_exact(more).map_err(|error| unusable(&error))?;
         }
         let (read, written) = (stream.total_in(), out.len());
-        let rest = usize::try_from(read).ok().and_then(|read| bytes.get(read..));
+        let rest = match input.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            rest => rest.map_err(Fault::Io)?,
+        };
+        let action = match rest {
+            [] => Action::Finish,
+            _ => Action::Run,
+        };
         let status = stream
-            .process_vec(rest.unwrap_or_default(), out, Action::Finish)
-            .map_err(|error| damaged(&error))?;
-        if status == Status::StreamEnd || out.len() > limit {
+            .process_vec(rest, out, action)
+            .map_err(|error| unusable(&error))?;
+        let used = stream.total_in() - read;
+        input.consume(usize::try_from(used).unwrap_or(usize::MAX));
+        if out.len() > limit {
+            return Err(Fault::Data(DecompressError::TooLarge { limit }));
+        }
+        if status == Status::StreamEnd {
             return Ok(());
         }
-        if stream.total_in() == read && out.len() == written {
-            return Err(damaged("the data is cut off"));
+        if used == 0 && out.len() == written {
+            return Err(unusable(&"the data is cut off"));
         }
     }
 }

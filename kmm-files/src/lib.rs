@@ -38,6 +38,7 @@ pub use kernel::KernelTree;
 pub use object::ObjectError;
 pub use object::ObjectReader;
 pub use parallel::in_parallel;
+pub use parallel::on_threads;
 pub use signature::Certificates;
 pub use tree::FolderTree;
 pub use write::write_index;

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io;
+use std::io::BufReader;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use kmm_core::kmod::ByteSource;
@@ -12,13 +12,20 @@ use kmm_core::kmod::KmodError;
 use kmm_core::kmod::LARGEST;
 
 use crate::Decompressors;
+use crate::decompress;
+use crate::decompress::Fault;
 use crate::parts::Buffers;
 use crate::parts::FileParts;
 
-/// Memory for an unpacked object that is kept for the next one; few are larger.
-const KEPT: usize = 4 << 20;
+/// An object that is larger gives its memory back; few are.
+const KEPT: usize = 1 << 20;
+/// Memory that is set aside for an object, and touched only as far as one needs it. From 32 MiB on glibc takes it from the
+/// system each time, and does not learn from it to keep as much for itself.
+const SET_ASIDE: usize = 33 << 20;
 /// Bytes that tell how a file is compressed, and the head of an ELF file.
 const HEAD: usize = 64;
+/// A packed file that can be unpacked in pieces is read in such.
+const PIECE: usize = 64 << 10;
 
 /// Reads and unpacks kernel objects: of one that is not compressed, only the parts that are looked at.
 ///
@@ -101,10 +108,22 @@ impl ObjectReader {
             parts.finish()?;
             return Ok(found?);
         }
+        let is_xz = Compression::of(head) == Compression::Xz;
         parts.finish()?;
-        self.file.resize(size, 0);
-        file.read_exact_at(&mut self.file, 0)?;
-        self.look_at_packed(look)
+        if !is_xz {
+            return self.read_from(file, look);
+        }
+        empty(&mut self.unpacked);
+        let input = BufReader::with_capacity(PIECE, file.take(LARGEST as u64));
+        let unpacked = decompress::xz(input, size.saturating_mul(3), LARGEST, &mut self.unpacked);
+        unpacked.map_err(|fault| match fault {
+            Fault::Io(error) => ObjectError::Io(error),
+            Fault::Data(cause) => ObjectError::Object(KmodError::Packed {
+                compression: Compression::Xz,
+                cause,
+            }),
+        })?;
+        Ok(look(&self.unpacked.as_slice())?)
     }
 
     /// Like [`read`](Self::read), from anything that can be read, such as standard input.
@@ -117,7 +136,7 @@ impl ObjectReader {
         reader: impl Read,
         look: impl FnOnce(&dyn ByteSource) -> Result<T, KmodError>,
     ) -> Result<T, ObjectError> {
-        self.file.clear();
+        empty(&mut self.file);
         reader.take(LARGEST as u64 + 1).read_to_end(&mut self.file)?;
         if self.file.len() > LARGEST {
             return Err(too_large().into());
@@ -134,17 +153,70 @@ impl ObjectReader {
         if compression == Compression::None {
             return Ok(look(&self.file.as_slice())?);
         }
+        empty(&mut self.unpacked);
         let unpacked = Decompressors.decompress_into(compression, &self.file, LARGEST, &mut self.unpacked);
         unpacked.map_err(|cause| KmodError::Packed { compression, cause })?;
-        let found = look(&self.unpacked.as_slice());
-        if self.unpacked.capacity() > KEPT {
-            self.unpacked = Vec::new();
-        }
-        Ok(found?)
+        Ok(look(&self.unpacked.as_slice())?)
     }
+}
+
+/// Makes room for the next object.
+fn empty(buffer: &mut Vec<u8>) {
+    if buffer.len() > KEPT {
+        *buffer = Vec::new();
+    }
+    buffer.clear();
+    // Where there is not so much, it grows as it is needed.
+    let _ = buffer.try_reserve_exact(SET_ASIDE);
 }
 
 fn too_large() -> io::Error {
     let reason = format!("the file has more than {LARGEST} bytes");
     io::Error::new(io::ErrorKind::FileTooLarge, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    fn whole(source: &dyn ByteSource) -> Result<Vec<u8>, KmodError> {
+        Ok(source.bytes(0..source.size()).unwrap_or_default().to_vec())
+    }
+
+    fn packed(bytes: &[u8]) -> [Vec<u8>; 4] {
+        let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        xz.write_all(bytes).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        let zstd = zstd::stream::encode_all(bytes, 1).unwrap();
+        [bytes.to_vec(), xz.finish().unwrap(), gzip.finish().unwrap(), zstd]
+    }
+
+    /// Larger than any piece that is read, and than what is kept; one reader for all.
+    #[test]
+    fn files_are_read_whole_and_cut_ones_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.ko");
+        let mut reader = ObjectReader::default();
+        for size in [3 << 20, 1000, 300_000] {
+            let noise = |i: usize| (i.wrapping_mul(0x9e37_79b9) >> 13) as u8;
+            let bytes: Vec<u8> = (0..size).map(noise).collect();
+            for file in packed(&bytes) {
+                fs::write(&path, &file).unwrap();
+                assert_eq!(reader.read(&path, whole).unwrap(), bytes);
+                assert_eq!(reader.read_from(file.as_slice(), whole).unwrap(), bytes);
+                if file != bytes {
+                    fs::write(&path, &file[..file.len() - 5]).unwrap();
+                    let error = reader.read(&path, whole).unwrap_err();
+                    assert!(
+                        matches!(error, ObjectError::Object(KmodError::Packed { .. })),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    }
 }

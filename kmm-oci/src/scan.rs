@@ -32,6 +32,7 @@ use crate::manifest::ImageConfig;
 use crate::manifest::LayerFormat;
 use crate::manifest::ManifestError;
 use crate::manifest::Platform;
+use crate::progress::Progress;
 use crate::reference::ImageName;
 use crate::select;
 use crate::select::Selected;
@@ -61,6 +62,8 @@ pub struct ScanOptions<'a> {
     pub verifier: Option<Arc<dyn Verifier>>,
     /// How many layers are read at once; none: as many as there are processors, 4 at the most.
     pub threads: Option<NonZero<usize>>,
+    /// Is told how much was read.
+    pub progress: Option<Arc<Progress>>,
 }
 
 impl<'a> ScanOptions<'a> {
@@ -77,6 +80,7 @@ impl<'a> ScanOptions<'a> {
             decompress,
             verifier: None,
             threads: None,
+            progress: None,
         }
     }
 }
@@ -314,6 +318,7 @@ pub(crate) fn shared<'a>(options: &ScanOptions<'a>) -> Shared<'a> {
         unpacked_limit: options.limits.unpacked_bytes,
         decompress: options.decompress,
         verifier: options.verifier.clone(),
+        progress: options.progress.clone(),
     }
 }
 
@@ -377,6 +382,9 @@ fn read_layers(
 ) -> Result<Vec<ReadLayer>, ScanError> {
     let layers = &selected.manifest.layers;
     let shared = shared(options);
+    if let Some(progress) = &options.progress {
+        layers.iter().for_each(|layer| progress.expect(layer.size));
+    }
     let processors = || {
         thread::available_parallelism()
             .map_or(1, NonZero::get)

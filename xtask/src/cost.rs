@@ -15,6 +15,8 @@ pub(crate) struct Cost {
     pub(crate) seconds: f64,
     /// Of all processors, in user and system mode.
     pub(crate) processor: f64,
+    /// The part of it in system mode.
+    pub(crate) system: f64,
     /// Peak memory in KiB, of the process that needed the most.
     pub(crate) memory: f64,
 }
@@ -56,6 +58,7 @@ pub(crate) fn run(words: &[&str]) -> Result<Cost> {
     Ok(Cost {
         seconds,
         processor: user + system,
+        system,
         memory,
     })
 }
@@ -70,6 +73,38 @@ pub(crate) fn median(costs: &[Cost]) -> Cost {
     Cost {
         seconds: of(|cost| cost.seconds),
         processor: of(|cost| cost.processor),
+        system: of(|cost| cost.system),
         memory: of(|cost| cost.memory),
     }
+}
+
+/// The head of a table of [`row`]s.
+pub(crate) fn head() -> &'static str {
+    "| what | beside | beside s | kmm s | kmm is as fast | processor s | memory MiB | kmm is bound by |\n\
+     |---|---|---:|---:|---:|---:|---:|---|"
+}
+
+/// A row: medians of the other's runs and of ours.
+pub(crate) fn row(what: &str, beside: &str, other: &Cost, own: &Cost) -> String {
+    format!(
+        "| {what} | {beside} | {:.3} | {:.3} | {:.2} x | {:.3} and {:.3} | {:.1} and {:.1} | {} |",
+        other.seconds,
+        own.seconds,
+        other.seconds / own.seconds,
+        other.processor,
+        own.processor,
+        other.memory / 1024.0,
+        own.memory / 1024.0,
+        bound(own)
+    )
+}
+
+/// What held it up: processors that are busy, in the program or in the kernel, or the wait for something else.
+fn bound(cost: &Cost) -> String {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "{:.1} of {processors} processors, {:.0} % of that in the kernel",
+        cost.processor / cost.seconds.max(f64::MIN_POSITIVE),
+        100.0 * cost.system / cost.processor.max(f64::MIN_POSITIVE)
+    )
 }

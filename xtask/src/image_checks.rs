@@ -2,6 +2,7 @@
 //! and as the built `kmm` on the OCI layouts that umoci makes of them.
 
 mod built;
+mod places;
 
 use std::fs;
 use std::path::Path;
@@ -214,6 +215,7 @@ pub(crate) fn compare(headers: &[PathBuf]) -> Result<()> {
     }
     let _ = fs::remove_dir_all(&work);
     make(&CASES[0], &work, &release, &built, &foreign)?;
+    places::compare(&binary, &work)?;
     binary.signatures(&work, &built)?;
     binary.damage(&work)?;
     binary.counted()

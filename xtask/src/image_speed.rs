@@ -69,6 +69,7 @@ pub(crate) fn measure(headers: &[PathBuf], kmm: Option<&str>) -> Result<()> {
         }
     };
     let bench = Bench::start(headers, &kmm)?;
+    println!("{}", cost::head());
     for (format, program) in FORMATS {
         let layer = bench.layer(format)?;
         let layer_text = layer.to_string_lossy();
@@ -81,15 +82,13 @@ pub(crate) fn measure(headers: &[PathBuf], kmm: Option<&str>) -> Result<()> {
             own.push(bench.check(&image)?);
         }
         let (hand, bare, own) = (cost::median(&hand), cost::median(&bare), cost::median(&own));
-        println!("one module in a layer of 400 MB, {format}, from a registry:");
-        shown("skopeo, tar, modinfo, depmod", &hand, &own);
-        shown(&format!("{program} -dc of the layer, from disk"), &bare, &own);
+        let what = format!("one module in a layer of 400 MB, {format}, from a registry");
         println!(
-            "    kmm image check: {:.3} s, processor {:.3} s, {:.1} MiB",
-            own.seconds,
-            own.processor,
-            own.memory / 1024.0
+            "{}",
+            cost::row(&what, "skopeo, tar, modinfo, depmod", &hand, &own)
         );
+        let unpack = format!("{program} -dc of the layer, from disk");
+        println!("{}", cost::row(&what, &unpack, &bare, &own));
     }
     Ok(())
 }
@@ -111,17 +110,6 @@ pub(crate) fn bounded(headers: &[PathBuf]) -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn shown(what: &str, other: &Cost, own: &Cost) {
-    println!(
-        "    {what}: {:.3} s, processor {:.3} s, {:.1} MiB: kmm takes {:.2} of its time, is {:.2} times as fast",
-        other.seconds,
-        other.processor,
-        other.memory / 1024.0,
-        own.seconds / other.seconds,
-        other.seconds / own.seconds
-    );
 }
 
 impl Bench {

@@ -27,6 +27,7 @@ use anyhow::bail;
 use kmm_core::kmod::Symvers;
 use kmm_files::in_parallel;
 
+use crate::cost;
 use crate::steps;
 
 pub(crate) use parts::KernelParts;
@@ -82,6 +83,7 @@ pub(crate) fn measure(parts: &KernelParts) -> Result<()> {
     let work = parts.folder.join("work");
     std::fs::create_dir_all(&work)?;
     steps::run(&steps::cargo(), &["build", "--release", "--package", "kmm-cli"])?;
+    println!("{}", cost::head());
     for tree in parts.kernels.iter().take(3) {
         let case = depmod::copy(tree, &work)?;
         speed::measure(tree, &case.base, &modules(&case.root())?)?;

@@ -34,6 +34,7 @@ use crate::steps;
 pub(crate) use self::check::ASK;
 pub(crate) use self::check::ask;
 pub(crate) use self::check::check;
+pub(crate) use self::token::base64;
 
 const PACKAGES: &[&str] = &["docker-registry", "skopeo", "apache2-utils", "openssl"];
 
@@ -109,6 +110,11 @@ pub(crate) fn set_up() -> Result<()> {
     let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
     arguments.extend(PACKAGES);
     steps::run("apt-get", &arguments)
+}
+
+/// The certificate of an authority that no registry here has.
+pub(crate) fn other_ca(folder: &Path) -> Result<PathBuf> {
+    Ok(Certificates::make(folder)?.ca)
 }
 
 impl Registry {

@@ -283,7 +283,7 @@ fn the_modules_of_a_kernel_tell_what_it_takes() {
     assert!(stderr(&other).contains("are of kernel"), "{}", stderr(&other));
 }
 
-/// A registry on the loopback that speaks plain HTTP, and has one image.
+/// A registry on the loopback that speaks plain HTTP, and has one image; for everybody, or for who sends this.
 struct Registry {
     address: std::net::SocketAddr,
     stop: Arc<AtomicBool>,
@@ -292,6 +292,10 @@ struct Registry {
 
 impl Registry {
     fn start(files: Files) -> Self {
+        Self::start_for(files, None)
+    }
+
+    fn start_for(files: Files, allowed: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
@@ -302,7 +306,7 @@ impl Registry {
                     return;
                 }
                 // Whoever goes away, or speaks TLS, is no concern of the others.
-                let _ = answer_request(stream, &files);
+                let _ = answer_request(stream, &files, allowed);
             }
         };
         Self {
@@ -321,7 +325,7 @@ impl Drop for Registry {
     }
 }
 
-fn answer_request(mut stream: TcpStream, files: &Files) -> std::io::Result<()> {
+fn answer_request(mut stream: TcpStream, files: &Files, allowed: Option<&str>) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut request: Vec<u8> = Vec::new();
     let mut piece = [0; 1024];
@@ -334,6 +338,12 @@ fn answer_request(mut stream: TcpStream, files: &Files) -> std::io::Result<()> {
         }
     }
     let line = String::from_utf8_lossy(&request);
+    let wanted = |header: &str| line.to_ascii_lowercase().contains(&header.to_ascii_lowercase());
+    if allowed.is_some_and(|allowed| !wanted(&format!("\r\nauthorization: basic {allowed}\r\n"))) {
+        let refused = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"here\"\r\nContent-Length: 0\r\n\
+                       Connection: close\r\n\r\n";
+        return stream.write_all(refused.as_bytes());
+    }
     let path = line.split(' ').nth(1).unwrap_or_default();
     let last = path.rsplit('/').next().unwrap_or_default();
     // The last blob of the layout is the manifest.
@@ -405,6 +415,90 @@ fn images_of_a_mapping_are_had_from_their_registry() {
     );
 }
 
+/// `puller:password`, as it is sent.
+const SENT: &str = "cHVsbGVyOnBhc3N3b3Jk";
+
+/// A pull secret opens a registry, whatever its type and form; what is none is said to be none.
+#[test]
+fn a_pull_secret_is_shown_to_its_registry() {
+    let registry = Registry::start_for(layout(&rootfs("right")), Some(SENT));
+    let folder = tempfile::tempdir().unwrap();
+    let image = format!("{}/acme/base:v1", registry.address);
+    let check = |secret: Option<&str>| {
+        let file = folder.path().join("secret.yaml");
+        fs::write(&file, secret.unwrap_or_default()).unwrap();
+        let given = ["--pull-secret", shown(&file)];
+        let given = if secret.is_some() { &given[..] } else { &[] };
+        let args = ["image", "check", &image, "-o", "json", "--plain-http"];
+        let output = command(&[&args, &FOR_KERNEL[..], given].concat())
+            .env("NO_PROXY", "127.0.0.1")
+            .env("REGISTRY_AUTH_FILE", folder.path().join("none"))
+            .env("HOME", folder.path())
+            .output()
+            .unwrap();
+        let (code, verdict, _) = answer(&output);
+        assert!(!stdout(&output).contains("hunter2") && !stderr(&output).contains("hunter2"));
+        (code, verdict, stdout(&output).to_owned())
+    };
+    let secret = |kind: &str, data: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: pull, namespace: drivers}}\ntype: {kind}\n{data}\n"
+        )
+    };
+    let json = "kubernetes.io/dockerconfigjson";
+    let auths = format!(r#"{{"auths":{{"{}":{{"auth":"{SENT}"}}}}}}"#, registry.address);
+    let cfg = format!(
+        r#"{{"127.0.0.1":{{}},"{}":{{"username":"puller","password":"password"}}}}"#,
+        registry.address
+    );
+    for right in [
+        secret(json, &format!("stringData: {{.dockerconfigjson: '{auths}'}}")),
+        secret(
+            "kubernetes.io/dockercfg",
+            &format!("stringData: {{.dockercfg: '{cfg}'}}"),
+        ),
+        format!(
+            "kind: ConfigMap\napiVersion: v1\nmetadata: {{name: x}}\n---\n{}",
+            secret(json, &format!("stringData: {{.dockerconfigjson: '{auths}'}}"))
+        ),
+    ] {
+        let (code, verdict, said) = check(Some(&right));
+        assert_eq!((code, verdict.as_str()), (0, "fits"), "{right}\n{said}");
+    }
+    let wrong = auths.replace(SENT, "cHVsbGVyOmh1bnRlcjI=");
+    for (given, words) in [
+        (None, "no credentials match"),
+        (
+            Some(secret(
+                json,
+                &format!("stringData: {{.dockerconfigjson: '{wrong}'}}"),
+            )),
+            "secret `drivers/pull`",
+        ),
+        (Some(secret("Opaque", "data: {a: aGk=}")), "holds no pull secret"),
+        (
+            Some(secret(json, "data: {.dockerconfigjson: '%%'}")),
+            "is not base64",
+        ),
+        (
+            Some(secret(json, "data: {other: aGk=}")),
+            "has the key `.dockerconfigjson`",
+        ),
+        (
+            Some(secret(json, "data: {.dockerconfigjson: aHVudGVyMg==}")),
+            "is not what its type promises",
+        ),
+        (Some("a: [".to_owned()), "neither YAML nor JSON"),
+    ] {
+        let (code, verdict, said) = check(given.as_deref());
+        assert_eq!((code, verdict.as_str()), (2, "unknown"), "{given:?}");
+        assert!(said.contains(words), "{given:?}: expected `{words}`:\n{said}");
+    }
+    // One without entries.
+    let (code, _, said) = check(Some(&secret(json, "data:\n  .dockerconfigjson: e30=")));
+    assert!(code == 2 && said.contains("no credentials match"), "{said}");
+}
+
 #[test]
 fn a_registry_that_is_away_is_no_answer() {
     // The port was free a moment ago, and nobody listens on it.
@@ -419,6 +513,15 @@ fn a_registry_that_is_away_is_no_answer() {
         answer(&output),
         (2, "unknown".to_owned(), vec!["KMM3091".to_owned()])
     );
+    // It says once what it is about, and what to do.
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let message = found["results"][0]["diagnostics"][0]["message"].as_str().unwrap();
+    assert_eq!(
+        message.matches(&format!("127.0.0.1:{port}")).count(),
+        1,
+        "{message}"
+    );
+    assert!(message.contains("(check the host name"), "{message}");
     for file in ["--auth-file", "--ca-file"] {
         let output = check(&image, &[&FOR_KERNEL[..], &[file, "nowhere.json"]].concat());
         assert!(stdout(&output).contains("nowhere.json"), "{}", stdout(&output));

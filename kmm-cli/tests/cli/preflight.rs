@@ -7,9 +7,14 @@ use std::net::TcpListener;
 use std::net::TcpStream;
 use std::process::Output;
 use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::command;
 use super::data;
@@ -57,7 +62,7 @@ impl Drop for Empty {
 }
 
 fn answer(mut stream: TcpStream) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(30)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = Vec::new();
     // The start of a TLS handshake is no line of a request, and may have no end.
@@ -126,4 +131,96 @@ fn plain_http_that_was_not_asked_for_is_no_answer() {
         "{}",
         stdout(&output)
     );
+}
+
+/// A registry of plain HTTP that holds its answers about manifests back until this many were asked for at once.
+fn answer_together(
+    mut stream: TcpStream,
+    wanted: usize,
+    asked: &(Mutex<usize>, Condvar),
+) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let (mut request, mut line) = (String::new(), Vec::new());
+    if reader.fill_buf()?.first() != Some(&0x16) {
+        while reader.read_until(b'\n', &mut line)? > 2 {
+            request.push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    }
+    if request.contains("/manifests/") {
+        let (count, changed) = asked;
+        *count.lock().unwrap() += 1;
+        changed.notify_all();
+        let waiting = count.lock().unwrap();
+        let waited = changed
+            .wait_timeout_while(waiting, Duration::from_secs(20), |count| *count < wanted)
+            .unwrap()
+            .1;
+        assert!(!waited.timed_out(), "one question after the other");
+    }
+    stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+}
+
+#[test]
+fn registries_are_asked_several_questions_at_once_and_the_order_stays() {
+    let names = ["d", "b", "c", "a"];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new((Mutex::new(0), Condvar::new()));
+    let (stopped, all) = (Arc::clone(&stop), Arc::clone(&asked));
+    let server = std::thread::spawn(move || {
+        let mut answers = Vec::new();
+        for stream in listener.incoming().flatten() {
+            if stopped.load(Ordering::SeqCst) {
+                break;
+            }
+            let all = Arc::clone(&all);
+            answers.push(std::thread::spawn(move || {
+                answer_together(stream, names.len(), &all)
+            }));
+        }
+        let whole = answers.into_iter().all(|answer| answer.join().is_ok());
+        assert!(whole, "an answer was not given");
+    });
+    let module = |name: &&str| {
+        format!(
+            "apiVersion: kmm.sigs.x-k8s.io/v1beta1\nkind: Module\nmetadata: {{name: {name}, namespace: drivers}}\nspec:\n  \
+             selector: {{a: b}}\n  moduleLoader:\n    container:\n      modprobe: {{moduleName: {name}}}\n      \
+             kernelMappings:\n      - {{literal: '6.1.0', containerImage: '{address}/team/{name}:1'}}\n---\n"
+        )
+    };
+    let manifests: String = names.iter().map(module).collect();
+    let output = command(&[
+        "preflight",
+        "-f",
+        "-",
+        "-k",
+        "6.1.0",
+        "--plain-http",
+        "-o",
+        "json",
+    ])
+    .stdin(manifests)
+    .env("NO_PROXY", "127.0.0.1")
+    .env("REGISTRY_AUTH_FILE", "/nonexistent")
+    .output()
+    .unwrap();
+    stop.store(true, Ordering::SeqCst);
+    let _ = TcpStream::connect(address);
+    server.join().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let modules = answer["modules"].as_array().unwrap();
+    let order: Vec<&str> = modules
+        .iter()
+        .map(|judged| judged["module"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(order, names);
+    assert!(
+        modules.iter().all(|judged| judged["reason"] == "noSuchImage"),
+        "{answer:#}"
+    );
+    // Each was asked for once, and the first answers came when all were.
+    assert_eq!(*asked.0.lock().unwrap(), names.len());
 }

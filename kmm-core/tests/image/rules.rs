@@ -318,16 +318,62 @@ fn raw_arguments_and_aliases_name_what_is_loaded() {
         "license=GPL",
         "name=acme_nic",
         "alias=acme-alias",
+        "alias=acme-pf-[0-9]",
         "parm=debug:x",
         MAGIC,
     ];
     scene.put(NIC, signed(object(&pairs, &[("_printk", 2)]), b"good"));
     scene.put(DEP, "acme-nic.ko:\nacme_core.ko.xz:\n");
-    scene.modprobe.module_name = "acme_alias".to_owned();
     scene.modprobe.modules_loading_order = None;
     scene.modprobe.parameters = vec!["debug=1".to_owned()];
+    for (name, fit) in [
+        ("acme_alias", Fit::Fits),
+        ("acme-pf-7", Fit::Fits),
+        ("acme-pf-x", Fit::DoesNotFit),
+        ("acme-*", Fit::DoesNotFit),
+    ] {
+        scene.modprobe.module_name = name.to_owned();
+        // Without the index of aliases modprobe finds none.
+        scene.files.remove(&format!("{FOLDER}/modules.alias.bin"));
+        let report = scene.check();
+        assert_eq!(report.findings[0].code, "KMM3002", "{name}");
+        let help = report.findings[0].help.as_deref().unwrap_or_default();
+        let aliased = help.contains("it is an alias of `acme_nic`");
+        assert_eq!(aliased, fit == Fit::Fits, "{name}: {help}");
+        scene.put(&format!("{FOLDER}/modules.alias.bin"), "");
+        let report = scene.check();
+        assert_eq!(report.fit, fit, "{name}: {:#?}", report.findings);
+        assert_eq!(report.findings.is_empty(), fit == Fit::Fits, "{name}");
+    }
+    // A name of a device is one of an alias as well, if no module of the node can have it.
+    scene.modprobe.module_name = "pci:v1d2".to_owned();
+    assert_eq!(scene.check().fit, Fit::Fits);
+    scene.remove(&format!("{FOLDER}/host"));
+    assert_eq!(scene.check().fit, Fit::DoesNotFit);
+}
+
+/// An alias that several modules have loads all of them.
+#[test]
+fn an_alias_of_several_modules_needs_all_of_them() {
+    let mut scene = Scene::good();
+    for name in ["one", "two", "three"] {
+        let alias = if name == "three" { "x" } else { "acme-any-*" };
+        let pairs = [
+            "license=GPL",
+            &format!("name={name}"),
+            &format!("alias={alias}"),
+            MAGIC,
+        ];
+        let bytes = signed(object(&pairs, &[("_printk", 2)]), b"good");
+        scene.put(&format!("{FOLDER}/{name}.ko"), bytes);
+    }
+    scene.put(&format!("{FOLDER}/modules.alias.bin"), "");
+    scene.modprobe.module_name = "acme-any-thing".to_owned();
+    scene.modprobe.modules_loading_order = None;
     let report = scene.check();
-    assert_eq!(report.findings, [], "{:#?}", report.findings);
+    let needed = report.modules.iter().filter(|module| module.needed);
+    let needed: Vec<&str> = needed.map(|module| module.name.as_str()).collect();
+    assert_eq!(needed, ["one", "two"]);
 }
 
 #[test]

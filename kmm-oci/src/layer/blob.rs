@@ -13,8 +13,11 @@ use crate::digest::Digest;
 use crate::digest::Hasher;
 use crate::layer::LayerFault;
 use crate::layer::Pool;
+use crate::layer::Shared;
 use crate::layer::chunks::CHUNK;
+use crate::layer::read_buffered;
 use crate::manifest::LayerFormat;
+use crate::progress::Progress;
 
 /// How far back zstd data may refer without asking: 8 MiB, what its specification asks every reader to allow.
 pub(crate) const WINDOW_LOG: u32 = 23;
@@ -52,10 +55,11 @@ struct Blob<'a> {
     /// Why reading stopped; a decompressor that reads from here says less.
     fault: Option<LayerFault>,
     ended: bool,
+    progress: Option<&'a Progress>,
 }
 
 impl<'a> Blob<'a> {
-    fn new(input: Box<dyn Read + Send + 'a>, expected: &Expected) -> Self {
+    fn new(input: Box<dyn Read + Send + 'a>, expected: &Expected, progress: Option<&'a Progress>) -> Self {
         Self {
             input,
             buffer: vec![0; CHUNK],
@@ -66,6 +70,7 @@ impl<'a> Blob<'a> {
             expected: expected.as_ref().map(|(_, size)| *size),
             fault: None,
             ended: false,
+            progress,
         }
     }
 
@@ -87,6 +92,9 @@ impl<'a> Blob<'a> {
             }
         }
         self.size += self.end as u64;
+        if let Some(progress) = self.progress {
+            progress.add(self.end as u64);
+        }
         self.hasher
             .update(self.buffer.get(..self.end).unwrap_or_default());
         match self.expected {
@@ -131,13 +139,7 @@ impl<'a> Blob<'a> {
 
 impl Read for Blob<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let there = self.fill_buf()?;
-        let step = there.len().min(into.len());
-        if let (Some(to), Some(from)) = (into.get_mut(..step), there.get(..step)) {
-            to.copy_from_slice(from);
-        }
-        self.consume(step);
-        Ok(step)
+        read_buffered(self, into)
     }
 }
 
@@ -164,12 +166,12 @@ pub(super) fn unpack(
     input: Box<dyn Read + Send + '_>,
     start: &[u8],
     expected: &Expected,
-    windows: &Pool,
+    shared: &Shared<'_>,
     chunks: &SyncSender<Vec<u8>>,
     used: &Receiver<Vec<u8>>,
 ) -> Result<ReadBlob, LayerFault> {
-    let mut blob = Blob::new(input, expected);
-    let unpacked = decode(&mut blob, start, windows, chunks, used);
+    let mut blob = Blob::new(input, expected, shared.progress.as_deref());
+    let unpacked = decode(&mut blob, start, &shared.windows, chunks, used);
     let format = format_of(start);
     let read = blob.finish(expected, format)?;
     match unpacked {

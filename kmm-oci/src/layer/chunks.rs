@@ -11,6 +11,7 @@ use std::sync::mpsc::SyncSender;
 use crate::digest::Algorithm;
 use crate::digest::Digest;
 use crate::digest::Hasher;
+use crate::layer::read_buffered;
 use crate::tar::Skip;
 
 /// The size of a chunk: 128 KiB, so that two stay in a core's cache.
@@ -87,13 +88,7 @@ impl<'a> Chunks<'a> {
 
 impl Read for Chunks<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let there = self.fill_buf()?;
-        let step = there.len().min(into.len());
-        if let (Some(to), Some(from)) = (into.get_mut(..step), there.get(..step)) {
-            to.copy_from_slice(from);
-        }
-        self.consume(step);
-        Ok(step)
+        read_buffered(self, into)
     }
 }
 

@@ -9,6 +9,9 @@ mod error;
 mod pool;
 mod read;
 
+use std::io;
+use std::io::BufRead;
+
 pub use error::LayerFault;
 
 pub(crate) use blob::Expected;
@@ -21,6 +24,17 @@ pub(crate) use read::LayerJob;
 pub(crate) use read::ReadLayer;
 pub(crate) use read::Shared;
 pub(crate) use read::read;
+
+/// `read` of what has a buffer.
+fn read_buffered(from: &mut impl BufRead, into: &mut [u8]) -> io::Result<usize> {
+    let there = from.fill_buf()?;
+    let step = there.len().min(into.len());
+    if let (Some(to), Some(from)) = (into.get_mut(..step), there.get(..step)) {
+        to.copy_from_slice(from);
+    }
+    from.consume(step);
+    Ok(step)
+}
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -24,6 +24,7 @@ use crate::layer::blob;
 use crate::layer::chunks::Chunks;
 use crate::layer::chunks::WAITING;
 use crate::manifest::LayerFormat;
+use crate::progress::Progress;
 use crate::tar::Entry;
 use crate::tar::EntryKind;
 use crate::tar::Skip;
@@ -41,6 +42,7 @@ pub(crate) struct Shared<'a> {
     pub(crate) unpacked_limit: u64,
     pub(crate) decompress: &'a (dyn Decompress + Sync),
     pub(crate) verifier: Option<Arc<dyn Verifier>>,
+    pub(crate) progress: Option<Arc<Progress>>,
 }
 
 /// One layer to read.
@@ -79,7 +81,7 @@ pub(crate) fn read(job: LayerJob<'_>, shared: &Shared<'_>) -> Result<ReadLayer, 
     let input = Box::new(Cursor::new(start.clone()).chain(input));
     thread::scope(|scope| {
         let unpacking = scope.spawn(move || {
-            let result = blob::unpack(input, &start, &expected, &shared.windows, &to, &used);
+            let result = blob::unpack(input, &start, &expected, shared, &to, &used);
             drop(to);
             result
         });

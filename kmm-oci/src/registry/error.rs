@@ -80,9 +80,13 @@ impl RegistryError {
         self
     }
 
-    /// Adds what went wrong elsewhere, at a mirror.
+    /// Adds what went wrong before: elsewhere, at a mirror, or in another way.
     pub(super) fn and(mut self, other: &Self) -> Self {
-        self.reason = format!("{}; before that {}: {}", self.reason, other.place, other.reason);
+        if self.place != other.place {
+            self.reason = format!("{}; before that {}: {}", self.reason, other.place, other.reason);
+        } else if self.reason != other.reason {
+            self.reason = format!("{}; before that {}", self.reason, other.reason);
+        }
         self
     }
 
@@ -134,3 +138,20 @@ impl fmt::Display for RegistryError {
 }
 
 impl Error for RegistryError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_already_is_not_said_again() {
+        let error = |place: &str, reason: &str| RegistryError::new(ErrorKind::Unreachable, place, reason);
+        for (other, expected) in [
+            (error("a", "gone"), "a: gone"),
+            (error("a", "other"), "a: gone; before that other"),
+            (error("b", "gone"), "a: gone; before that b: gone"),
+        ] {
+            assert_eq!(error("a", "gone").and(&other).to_string(), expected);
+        }
+    }
+}

@@ -88,10 +88,10 @@ impl ImageStore for RegistryStore {
         manifest.map_err(|error| match which {
             None if error.kind() == ErrorKind::Missing => SourceError::NoSuchImage {
                 place: self.image.to_string(),
-                reason: error.to_string(),
+                reason: error.reason().to_owned(),
             },
             // An index that names a manifest which is not there is broken, not absent.
-            _ => source_error(error),
+            _ => source_error(&error),
         })
     }
 
@@ -99,7 +99,7 @@ impl ImageStore for RegistryStore {
         let mut stream = self
             .runtime
             .block_on(self.registry.blob(&self.image, blob))
-            .map_err(source_error)?;
+            .map_err(|error| source_error(&error))?;
         let (hand_over, pieces) = mpsc::channel(AHEAD);
         self.runtime.spawn(async move {
             while let Some(piece) = stream.chunk().await.transpose() {
@@ -120,21 +120,14 @@ impl ImageStore for RegistryStore {
     }
 }
 
-fn source_error(error: RegistryError) -> SourceError {
-    let place = error.place().to_owned();
+fn source_error(error: &RegistryError) -> SourceError {
+    let place = error.place();
+    // The place stands before it.
+    let reason = format!("{} ({})", error.reason(), error.help());
     match error.kind() {
-        ErrorKind::Unreachable | ErrorKind::Tls => SourceError::Unreachable {
-            place,
-            source: Box::new(error),
-        },
-        ErrorKind::Invalid | ErrorKind::Missing => SourceError::Damaged {
-            reason: error.reason().to_owned(),
-            place,
-        },
-        _ => SourceError::Refused {
-            reason: format!("{} ({})", error.reason(), error.help()),
-            place,
-        },
+        ErrorKind::Unreachable | ErrorKind::Tls => SourceError::unreachable(place, reason),
+        ErrorKind::Invalid | ErrorKind::Missing => SourceError::damaged(place, error.reason()),
+        _ => SourceError::refused(place, reason),
     }
 }
 

@@ -150,7 +150,7 @@ impl Binary {
         Ok(())
     }
 
-    fn expect(&self, what: &str, told: &Told, fit: Fit, codes: &[&str]) -> Result<()> {
+    pub(super) fn expect(&self, what: &str, told: &Told, fit: Fit, codes: &[&str]) -> Result<()> {
         println!(
             "  {what:<32}{:<14}{}",
             told.0.name(),
@@ -163,7 +163,7 @@ impl Binary {
     }
 
     /// The tree as the one layer of an OCI layout.
-    fn layout(&self, tree: &Path) -> Result<String> {
+    pub(super) fn layout(&self, tree: &Path) -> Result<String> {
         let _ = fs::remove_dir_all(&self.folder);
         fs::create_dir_all(&self.folder)?;
         let layout = self.folder.join("layout").display().to_string();
@@ -192,25 +192,41 @@ impl Binary {
     }
 
     fn run(&self, image: &str, more: &[&str]) -> Result<Output> {
-        let output = Command::new(&self.program)
-            .args([
-                "image",
-                "check",
-                image,
-                "-o",
-                "json",
-                "-k",
-                &self.release,
-                "--symvers",
-                &self.symvers,
-            ])
-            .args(more)
-            .output();
+        let output = self.command(image, more).output();
         output.with_context(|| self.program.display().to_string())
     }
 
+    /// The check of an image for the kernel. What this machine keeps for its own user is not asked.
+    pub(super) fn command(&self, image: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(["image", "check", image, "-o", "json", "-k"])
+            .args([&self.release, "--symvers", &self.symvers])
+            .args(more)
+            .env_remove("REGISTRY_AUTH_FILE")
+            .env("HOME", "/nonexistent");
+        command
+    }
+
+    /// The names of the modules that `kmm image inspect` lists.
+    pub(super) fn inspect(&self, image: &str, more: &[String]) -> Result<Vec<String>> {
+        let output = Command::new(&self.program)
+            .args(["image", "inspect", image, "-o", "json"])
+            .args(more)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            bail!("kmm image inspect {image}: {said}");
+        }
+        let answer: Value = serde_json::from_slice(&output.stdout)?;
+        let modules = answer.pointer("/images/0/folders/0/modules");
+        let modules = modules.and_then(Value::as_array).into_iter().flatten();
+        let names = modules.filter_map(|module| module["name"].as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+
     /// Reads the document, and holds the exit code to it.
-    fn told(&self, output: &Output) -> Result<Told> {
+    pub(super) fn told(&self, output: &Output) -> Result<Told> {
         let answer: Value = serde_json::from_slice(&output.stdout)
             .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
         let result = &answer["results"][0];

@@ -49,15 +49,8 @@ fn report(tree: &KernelTree, what: &str, theirs: &[&str], ours: &[&str]) -> Resu
     }
     let (real, own) = (cost::median(&real), cost::median(&own));
     println!(
-        "{}: {what}: real {:.3} s, kmm {:.3} s, {:.1} times as fast; processor time {:.3} s and {:.3} s; memory {:.0} MiB and {:.0} MiB",
-        tree.name,
-        real.seconds,
-        own.seconds,
-        real.seconds / own.seconds,
-        real.processor,
-        own.processor,
-        real.memory / 1024.0,
-        own.memory / 1024.0
+        "{}",
+        cost::row(&format!("{}: {what}", tree.name), "kmod", &real, &own)
     );
     Ok(())
 }

@@ -43,9 +43,11 @@ pub fn run(arguments: &ImageCheck, printer: &Printer) -> Result<ExitStatus> {
     let plan = plan::plan(arguments, &kernels, printer)?;
     let images = ImageSource::new(&arguments.registry);
     let mut results: Vec<Checked> = Vec::new();
+    let line = images.show_progress(printer);
     for job in &plan.jobs {
         results.extend(check(job, &images, &options, &known));
     }
+    drop(line);
     for unresolved in plan.unresolved {
         results.push(Checked {
             module: Some(unresolved.module),

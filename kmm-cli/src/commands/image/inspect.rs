@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::anyhow;
 use kmm_core::api::TlsOptions;
@@ -77,12 +76,15 @@ pub fn run(arguments: &ImageInspect, printer: &Printer) -> Result<ExitStatus> {
     let references: Vec<Reference> = arguments
         .images
         .iter()
-        .map(|image| image.parse().with_context(|| format!("`{image}` names no image")))
-        .collect::<Result<_>>()?;
+        .map(|image| image.parse())
+        .collect::<Result<_, _>>()?;
     let source = ImageSource::new(&arguments.registry);
     let (mut images, mut status) = (Vec::new(), ExitStatus::Yes);
     for (name, reference) in arguments.images.iter().zip(&references) {
-        match source.scan(reference, &TlsOptions::default(), &options) {
+        let line = source.show_progress(printer);
+        let scanned = source.scan(reference, &TlsOptions::default(), &options);
+        drop(line);
+        match scanned {
             Ok(scanned) => images.push(describe(name, &scanned)),
             // That there is no such image is an answer, and the others can still be shown.
             Err(error) if error.is_answer() => {

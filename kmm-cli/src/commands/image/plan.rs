@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use kmm_core::api::ModprobeSpec;
@@ -108,7 +107,7 @@ fn by_hand(arguments: &ImageCheck, kernels: &[KernelVersion]) -> Result<Plan> {
     };
     let mut plan = Plan::default();
     for image in &arguments.images {
-        let reference = given(image)?;
+        let reference: Reference = image.parse()?;
         for kernel in every(kernels) {
             let purpose = Purpose {
                 module: None,
@@ -185,7 +184,7 @@ fn by_mapping(kernels: &[KernelVersion], loaded: &Loaded) -> Result<Plan> {
 fn as_if(arguments: &ImageCheck, kernels: &[KernelVersion], loaded: &Loaded) -> Result<Plan> {
     let mut plan = Plan::default();
     for image in &arguments.images {
-        let reference = given(image)?;
+        let reference: Reference = image.parse()?;
         for (compiled, object) in loaded.modules.iter().zip(&loaded.objects) {
             let Some((tls, purpose)) = general(compiled, object) else {
                 continue;
@@ -213,11 +212,6 @@ fn as_if(arguments: &ImageCheck, kernels: &[KernelVersion], loaded: &Loaded) -> 
         bail!("no Module has a module loader, so there is nothing to check for");
     }
     Ok(plan)
-}
-
-/// An image that was given by hand, wherever it is.
-fn given(image: &str) -> Result<Reference> {
-    image.parse().with_context(|| format!("`{image}` names no image"))
 }
 
 /// What a Module says for all kernels.

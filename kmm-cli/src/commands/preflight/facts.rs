@@ -1,8 +1,10 @@
 //! What the registries say of the images.
 
-use std::cell::RefCell;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use anyhow::Result;
+use kmm_core::api::Sign;
 use kmm_core::api::TlsOptions;
 use kmm_core::image;
 use kmm_core::image::Finding;
@@ -24,9 +26,17 @@ use crate::cli::Preflight;
 use crate::commands::image as images;
 use crate::image_source::ImageSource;
 use crate::kernel_facts::Known;
+use crate::printer::Printer;
+use crate::progress::ProgressLine;
 
 /// The label of nodes that says what they are built as, in Go's words.
 const ARCHITECTURE: &str = "kubernetes.io/arch";
+
+/// Questions that registries are asked at once.
+const QUESTIONS: usize = 8;
+
+/// Images that are read at once: each takes its share of memory, and reads several layers at once itself.
+const SCANS: usize = 2;
 
 /// A Module, and what its mappings say of the kernel.
 #[derive(Debug)]
@@ -42,7 +52,7 @@ pub struct Registries<'a> {
     images: ImageSource<'a>,
     options: ScanOptions<'static>,
     known: &'a Known,
-    asked: RefCell<Vec<(String, TlsOptions, Existence)>>,
+    asked: Mutex<Vec<(String, TlsOptions, Existence)>>,
 }
 
 impl<'a> Registries<'a> {
@@ -57,37 +67,67 @@ impl<'a> Registries<'a> {
             images: ImageSource::new(&arguments.registry),
             options: images::scan_options(arguments.platform.as_deref(), &arguments.certificates)?,
             known,
-            asked: RefCell::default(),
+            asked: Mutex::default(),
         })
     }
 
-    /// The facts about each of the Modules, in their order. An image that several name is read once.
+    /// How much was read of the images.
+    pub fn show_progress(&self, printer: &Printer) -> ProgressLine {
+        self.images.show_progress(printer)
+    }
+
+    /// The facts about each of the Modules, in their order. An image that several name is asked for and read once.
     pub fn facts(&self, candidates: &[Candidate]) -> Vec<Facts> {
+        let resolved = candidates
+            .iter()
+            .filter_map(|candidate| candidate.outcome.as_ref().ok());
+        let images = resolved.clone().map(|resolved| {
+            let image = resolved.container_image.as_str();
+            (image, &resolved.registry_tls)
+        });
+        self.ask_all(images);
+        let unsigned = resolved
+            .filter_map(|resolved| self.to_sign(resolved))
+            .map(|sign| (sign.unsigned_image.as_str(), &sign.unsigned_image_registry_tls));
+        self.ask_all(unsigned);
         let mut facts: Vec<Facts> = candidates
             .iter()
             .map(|candidate| self.existence(candidate))
             .collect();
-        let there: Vec<(usize, &Resolved)> = candidates
-            .iter()
-            .zip(&facts)
-            .enumerate()
-            .filter(|(_, (_, facts))| facts.image == Existence::Present)
-            .filter_map(|(number, (candidate, _))| Some((number, candidate.outcome.as_ref().ok()?)))
-            .collect();
-        let mut done = vec![false; candidates.len()];
-        for (number, first) in &there {
-            if done.get(*number) == Some(&true) {
+        // Those of one image stand together, the first of them first.
+        let mut groups: Vec<Vec<(usize, &Resolved)>> = Vec::new();
+        for (number, (candidate, facts)) in candidates.iter().zip(&facts).enumerate() {
+            let (Ok(resolved), Existence::Present) = (&candidate.outcome, &facts.image) else {
                 continue;
+            };
+            let is_same = |group: &&mut Vec<(usize, &Resolved)>| {
+                let first = group.first();
+                first.is_some_and(|(_, first)| same_image(first, resolved))
+            };
+            match groups.iter_mut().find(is_same) {
+                Some(group) => group.push((number, resolved)),
+                None => groups.push(vec![(number, resolved)]),
             }
-            let scanned = self.scan(first);
-            for (other, resolved) in there.iter().filter(|(_, other)| same_image(first, other)) {
-                if let (Some(facts), Some(done)) = (facts.get_mut(*other), done.get_mut(*other)) {
-                    facts.fit = self.fit(&scanned, resolved);
-                    *done = true;
-                }
+        }
+        let read = kmm_files::on_threads(&groups, SCANS, || (), |group, ()| self.fits(group));
+        for (number, fit) in read.into_iter().flatten() {
+            if let Some(facts) = facts.get_mut(number) {
+                facts.fit = fit;
             }
         }
         facts
+    }
+
+    /// Reads the image that all of these name.
+    fn fits(&self, group: &[(usize, &Resolved)]) -> Vec<(usize, Fit)> {
+        let Some((_, first)) = group.first() else {
+            return Vec::new();
+        };
+        let scanned = self.scan(first);
+        let fits = group
+            .iter()
+            .map(|(number, resolved)| (*number, self.fit(&scanned, resolved)));
+        fits.collect()
     }
 
     /// Whether the images of a Module are there; of the unsigned one that counts only where it would be signed.
@@ -104,13 +144,39 @@ impl<'a> Registries<'a> {
             return facts;
         }
         facts.image = self.exists(&resolved.container_image, &resolved.registry_tls);
-        let signed = resolved.sign.as_ref().filter(|sign| {
-            resolved.build.is_none() && !sign.unsigned_image.is_empty() && facts.image == Existence::Absent
-        });
-        if let Some(sign) = signed {
+        if let Some(sign) = self.to_sign(resolved) {
             facts.unsigned = self.exists(&sign.unsigned_image, &sign.unsigned_image_registry_tls);
         }
         facts
+    }
+
+    /// What would be signed, where the image is not there and nothing else makes it.
+    fn to_sign<'r>(&self, resolved: &'r Resolved) -> Option<&'r Sign> {
+        let sign = resolved.sign.as_ref()?;
+        let counts = resolved.build.is_none() && !sign.unsigned_image.is_empty();
+        let absent = || {
+            !resolved.container_image.is_empty()
+                && self.exists(&resolved.container_image, &resolved.registry_tls) == Existence::Absent
+        };
+        (counts && absent()).then_some(sign)
+    }
+
+    /// Asks for all of these, several at once; [`exists`](Self::exists) has the answers then.
+    pub fn ask_all<'i>(&self, images: impl Iterator<Item = (&'i str, &'i TlsOptions)>) {
+        let mut wanted: Vec<(&str, &TlsOptions)> = Vec::new();
+        for (image, tls) in images {
+            if !image.is_empty() && !wanted.contains(&(image, tls)) {
+                wanted.push((image, tls));
+            }
+        }
+        kmm_files::on_threads(
+            &wanted,
+            QUESTIONS,
+            || (),
+            |(image, tls), ()| {
+                self.exists(image, tls);
+            },
+        );
     }
 
     /// Whether an image is there.
@@ -118,9 +184,8 @@ impl<'a> Registries<'a> {
         if self.offline {
             return Existence::NotAsked;
         }
-        let known = self
-            .asked
-            .borrow()
+        let asked = || self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = asked()
             .iter()
             .find(|(name, allowed, _)| name == image && allowed == tls)
             .map(|(_, _, found)| found.clone());
@@ -128,16 +193,14 @@ impl<'a> Registries<'a> {
             return known;
         }
         let found = self.ask(image, tls);
-        self.asked
-            .borrow_mut()
-            .push((image.to_owned(), tls.clone(), found.clone()));
+        asked().push((image.to_owned(), tls.clone(), found.clone()));
         found
     }
 
     fn ask(&self, image: &str, tls: &TlsOptions) -> Existence {
         let name: ImageName = match image.parse() {
             Ok(name) => name,
-            Err(error) => return Existence::Unknown(format!("`{image}` names no image: {error}")),
+            Err(error) => return Existence::Unknown(format!("{error}")),
         };
         match self.images.store(&name, tls) {
             Err(error) => Existence::Unknown(format!("{error:#}")),

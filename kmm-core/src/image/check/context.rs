@@ -28,6 +28,7 @@ use crate::modprobe::module_of_file;
 
 use super::ImageFacts;
 use super::Subject;
+use super::alias;
 
 /// The image, what it is for, and what follows from both.
 pub(super) struct Context<'a> {
@@ -166,16 +167,36 @@ impl<'a> Context<'a> {
         format!("{}/{name}", self.folder_path)
     }
 
-    /// The module of this name, in either spelling; else the one that has it for an alias, as `modprobe` takes them.
+    /// The module of this name, in either spelling; else the first that has it for an alias.
     pub(super) fn module(&self, name: &str) -> Option<&Found<'a>> {
-        let name = fold_name(name);
-        let named = self.modules.iter().find(|module| module.name == name);
-        named.or_else(|| {
-            let mut objects = self.objects();
-            let has =
-                |object: &KernelObject| object.info.values("alias").any(|alias| fold_name(&alias) == name);
-            objects.find(|(_, object)| has(object)).map(|(module, _)| module)
-        })
+        self.loaded_by(name).into_iter().next()
+    }
+
+    /// What `modprobe` loads when it is given this name: the module of this name, in either spelling; else all that have it
+    /// for an alias, which it looks up in `modules.alias.bin`.
+    pub(super) fn loaded_by(&self, name: &str) -> Vec<&Found<'a>> {
+        let folded = fold_name(name);
+        match self.modules.iter().find(|module| module.name == folded) {
+            Some(module) => vec![module],
+            None if self.has_aliases() => self.with_alias(name),
+            None => Vec::new(),
+        }
+    }
+
+    /// The modules that say of themselves that this name stands for them.
+    pub(super) fn with_alias(&self, name: &str) -> Vec<&Found<'a>> {
+        let is = |object: &KernelObject| {
+            let mut aliases = object.info.values("alias");
+            aliases.any(|alias| alias::matches(&alias, name))
+        };
+        let modules = self.objects().filter(|(_, object)| is(object));
+        modules.map(|(module, _)| module).collect()
+    }
+
+    /// Whether `modprobe` can look up aliases: it reads the binary index only.
+    pub(super) fn has_aliases(&self) -> bool {
+        self.folder
+            .is_some_and(|folder| folder.child(b"modules.alias.bin").is_some())
     }
 
     /// The modules that can be read.
@@ -321,7 +342,7 @@ impl<'a> Context<'a> {
         let expected = self.expected.as_ref().ok().filter(|_| !wanted.is_empty())?;
         let mut needed = BTreeSet::new();
         for name in wanted {
-            if let Some(module) = self.module(name) {
+            for module in self.loaded_by(name) {
                 needed.insert(module.relative.clone());
                 needed.extend(expected.get(&module.relative).into_iter().flatten().cloned());
             }

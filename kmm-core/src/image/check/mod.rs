@@ -1,5 +1,6 @@
 //! Whether an image fits a kernel: one rule per file.
 
+mod alias;
 mod context;
 mod finding;
 mod rules;

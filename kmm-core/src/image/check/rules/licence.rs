@@ -7,8 +7,7 @@ use crate::kmod::abi::Refusal;
 use super::super::context::Context;
 use super::super::finding::Findings;
 use super::super::finding::Rule;
-use super::super::finding::count;
-use super::refusals;
+use super::first_refusals;
 
 pub(super) const RULE: Rule = Rule {
     text: RuleText {
@@ -32,20 +31,11 @@ Change the licence if that is yours to do, or do without the symbol.
 };
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
-    for module in &context.modules {
-        let mut found = refusals(module).filter(|refusal| {
-            matches!(
-                refusal,
-                Refusal::GplOnly { .. } | Refusal::ProprietaryOwner { .. }
-            )
-        });
-        let Some(first) = found.next() else {
-            continue;
-        };
-        let message = match found.count() {
-            0 => first.to_string(),
-            more => format!("{first}; and {}", count(more, "more symbol")),
-        };
-        findings.push(RULE.finding(&module.path, message).if_needed(module.needed));
-    }
+    let is = |refusal: &Refusal| {
+        matches!(
+            refusal,
+            Refusal::GplOnly { .. } | Refusal::ProprietaryOwner { .. }
+        )
+    };
+    first_refusals(&RULE, context, is, "more symbol", findings);
 }

@@ -30,8 +30,11 @@ mod vermagic;
 
 use crate::kmod::abi::Refusal;
 
+use super::context::Context;
 use super::context::Found;
+use super::finding::Findings;
 use super::finding::Rule;
+use super::finding::count;
 
 /// All, by code.
 pub(super) static ALL: [Rule; 27] = [
@@ -67,4 +70,25 @@ pub(super) static ALL: [Rule; 27] = [
 /// Why the kernel refuses a module.
 fn refusals<'a>(module: &'a Found<'_>) -> impl Iterator<Item = &'a Refusal> {
     module.verdict.iter().flat_map(|verdict| &verdict.refusals)
+}
+
+/// A finding for each module that is refused in this way: the first reason, and how many more there are.
+fn first_refusals(
+    rule: &Rule,
+    context: &Context<'_>,
+    is: impl Fn(&Refusal) -> bool,
+    more: &str,
+    findings: &mut Findings,
+) {
+    for module in &context.modules {
+        let mut found = refusals(module).filter(|refusal| is(refusal));
+        let Some(first) = found.next() else {
+            continue;
+        };
+        let message = match found.count() {
+            0 => first.to_string(),
+            others => format!("{first}; and {}", count(others, more)),
+        };
+        findings.push(rule.finding(&module.path, message).if_needed(module.needed));
+    }
 }
