@@ -23,6 +23,17 @@ pub enum Outcome {
     Failed,
 }
 
+/// How much is to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Backlog {
+    /// Keys that are due.
+    pub due: usize,
+    /// Keys that are put off.
+    pub later: usize,
+    /// Keys whose plans are carried out.
+    pub under_way: usize,
+}
+
 /// What became of an own write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Written {
@@ -60,6 +71,15 @@ impl Queue {
 
     pub(super) fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
         self.due.values().copied().filter(|at| *at > now).min()
+    }
+
+    pub(super) fn backlog(&self, now: Timestamp) -> Backlog {
+        let due = self.due(now).count();
+        Backlog {
+            due,
+            later: self.due.len() - due,
+            under_way: self.under_way.len(),
+        }
     }
 
     pub(super) fn take(&mut self, key: &Key) {
