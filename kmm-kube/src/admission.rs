@@ -90,16 +90,13 @@ pub(crate) fn answer(webhook: Webhook, body: &[u8], cluster: &Cluster) -> Result
     if !uid.is_string() {
         return Err("no `request.uid`: this is no review".to_owned());
     }
-    if webhook == Webhook::Conversion {
-        return Ok(converted(request, uid));
-    }
     let verdict = match webhook {
         Webhook::Module => validated(Kind::Module, request, cluster),
         // The clusters that it is for have versions of their own.
         Webhook::ManagedClusterModule => validated(Kind::ManagedClusterModule, request, &Cluster::default()),
         Webhook::PreflightValidation => validated(Kind::PreflightValidation, request, cluster),
         Webhook::Namespace => namespace(request),
-        Webhook::Conversion => return Ok(converted(request, uid)),
+        Webhook::Conversion => return Ok(converted(&review)),
     };
     let mut response = json!({"uid": uid, "allowed": matches!(verdict, Verdict::Allowed { .. })});
     let answer = match verdict {
@@ -261,7 +258,15 @@ fn cut(text: &str, most: usize) -> String {
     format!("{}…", &text[..end])
 }
 
-fn converted(request: &Value, uid: &Value) -> Answered {
+/// The review that answers another one: of the same version, because the API server understands no other. Upstream's CRD
+/// names versions of the kind where those of the review belong, and so gets `v1beta1`, which has the same fields.
+fn reply(review: &Value, response: &Value) -> Value {
+    json!({"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response})
+}
+
+fn converted(review: &Value) -> Answered {
+    let request = &review["request"];
+    let uid = &request["uid"];
     let desired = request["desiredAPIVersion"].as_str().unwrap_or_default();
     let objects = request["objects"].as_array().map_or(&[][..], Vec::as_slice);
     let result: Result<Vec<Value>, String> = objects.iter().map(|object| convert(object, desired)).collect();
@@ -278,10 +283,10 @@ fn converted(request: &Value, uid: &Value) -> Answered {
             (json!({"uid": uid, "result": result}), "failed")
         }
     };
-    let review = json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "response": response,
-    });
-    Answered { review, answer }
+    Answered {
+        review: reply(review, &response),
+        answer,
+    }
 }
 
 /// A PreflightValidation in another version. All but version and status stays as it is, byte for byte.

@@ -34,6 +34,7 @@ use crate::steps;
 pub(crate) use self::check::ASK;
 pub(crate) use self::check::ask;
 pub(crate) use self::check::check;
+pub(crate) use self::token::base64;
 
 const PACKAGES: &[&str] = &["docker-registry", "skopeo", "apache2-utils", "openssl"];
 
