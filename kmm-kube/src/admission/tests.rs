@@ -196,13 +196,13 @@ fn what_is_no_review_is_refused() {
 }
 
 fn review(desired: &str, objects: &Value) -> Value {
-    let review = json!({"request": {"uid": "u", "desiredAPIVersion": desired, "objects": objects}});
-    let answered = answer(
-        Webhook::Conversion,
-        review.to_string().as_bytes(),
-        &Cluster::default(),
-    )
-    .unwrap();
+    let review = json!({
+        "apiVersion": "apiextensions.k8s.io/v1beta1", "kind": "ConversionReview",
+        "request": {"uid": "u", "desiredAPIVersion": desired, "objects": objects},
+    });
+    let cluster = Cluster::default();
+    let answered = answer(Webhook::Conversion, review.to_string().as_bytes(), &cluster).unwrap();
+    assert_eq!(answered.review["apiVersion"], review["apiVersion"]);
     answered.review["response"].clone()
 }
 

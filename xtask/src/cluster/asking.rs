@@ -127,9 +127,11 @@ async fn registries(plane: &ControlPlane, client: &Client, kmm: &Path) -> Result
 fn module(registry: &Registry, name: &str, tag: &str, secret: bool) -> Value {
     let mut module = life::modules()[0].clone();
     module["metadata"]["name"] = json!(name);
-    module["spec"]["devicePlugin"] = Value::Null;
+    if let Some(spec) = module["spec"].as_object_mut() {
+        spec.remove("devicePlugin");
+    }
     let container = &mut module["spec"]["moduleLoader"]["container"];
-    container["modprobe"]["args"] = json!({"load": ["-v", "-f"], "unload": []});
+    container["modprobe"]["args"] = json!({"load": ["-v", "-f"], "unload": ["-v"]});
     let mapping = &mut container["kernelMappings"][0];
     mapping["containerImage"] = json!(format!("{}/acme:{tag}", registry.addr));
     mapping["registryTLS"] = json!({"insecure": true});
@@ -200,7 +202,7 @@ async fn readers(client: &Client, address: &str) -> Result<()> {
     .await?;
     for line in [
         "kmm_module_num ",
-        "kmm_device_plugin_num 0",
+        "kmm_device_plugin_num 3",
         "kmm_modprobe_args{name=\"there\",namespace=\"drivers\",modprobeArgs=\"-v,-f\"} 1",
         "kmm_registry_questions_total{answer=\"found\"} ",
         "kmm_registry_questions_total{answer=\"failed\"} ",
