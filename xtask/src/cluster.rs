@@ -17,6 +17,7 @@ mod certificates;
 mod check;
 mod control_plane;
 mod election;
+mod halfway;
 mod kubelet;
 mod life;
 mod objects;
@@ -49,12 +50,25 @@ pub(crate) fn operator(only: &[&str]) -> Result<()> {
                     .with_context(|| format!("taking over {recording}"))?;
             }
         }
-        if wanted("election") {
-            election::check(&kmm).await.context("several operators")?;
+        if wanted("halfway") {
+            halfway::run(&kmm).await.context("taking over half way")?;
         }
-        if wanted("asking") {
-            asking::check(&kmm).await.context("what the operator asks and answers")?;
-        }
+        // The first of them waits most of the time.
+        let election = async {
+            if wanted("election") {
+                election::check(&kmm).await.context("several operators")?;
+            }
+            Ok(())
+        };
+        let asking = async {
+            if wanted("asking") {
+                asking::check(&kmm)
+                    .await
+                    .context("what the operator asks and answers")?;
+            }
+            anyhow::Ok(())
+        };
+        tokio::try_join!(election, asking)?;
         Ok(())
     })
 }

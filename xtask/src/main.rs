@@ -46,7 +46,8 @@ usage: cargo xtask COMMAND
   preflight              try `kmm preflight` on images of real modules in a registry
   image-memory           how much memory `kmm image check` needs for a large image
   cluster                start a Kubernetes control plane, install the CRDs, and try the examples on it
-  operator [PART...]     run the operator on such a control plane; parts: life, takeover, election, asking
+  operator [PART...]     run the operator on such a control plane; parts: life, takeover, halfway,
+                         election, asking
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   soak [N]               a million (or N) schedules of faults against the operator's decisions, other ones each time
   soak --seed SEED       one of them, told step by step where something does not hold

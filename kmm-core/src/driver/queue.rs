@@ -102,7 +102,8 @@ impl Queue {
         self.under_way.iter()
     }
 
-    /// A key that did not get through is due again after a while that doubles, whatever changes before that.
+    /// A key that did not get through is due again after a while that doubles, whatever changes before that. One that was
+    /// only behind is tried again at once, the first time.
     pub(super) fn finish(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
         self.under_way.remove(key);
         match outcome {
@@ -112,6 +113,12 @@ impl Queue {
             Outcome::Behind | Outcome::Failed => {
                 let failures = self.failures.entry(key.clone()).or_default();
                 let wait = (1_u64 << (*failures).min(6)).min(PATIENCE);
+                // What was between is most likely in the caches by now.
+                let wait = if outcome == Outcome::Behind {
+                    wait / 2
+                } else {
+                    wait
+                };
                 *failures = failures.saturating_add(1);
                 self.wake(key, now.plus(Duration::from_secs(wait)));
             }

@@ -18,7 +18,8 @@ const WRITTEN: &str = " written ";
 const LISTED: (&str, usize) = (" listed ", 8);
 
 /// The configuration of one that is alone, and serves nothing.
-const CONFIG: &str = "leaderElection: {enabled: false}\nhealthProbeBindAddress: \"0\"\nmetrics: {bindAddress: \"0\"}\n";
+const CONFIG: &str =
+    "leaderElection: {enabled: false}\nhealthProbeBindAddress: \"0\"\nmetrics: {bindAddress: \"0\"}\n";
 
 /// Builds `kmm`.
 pub(super) fn build() -> Result<PathBuf> {
@@ -35,8 +36,7 @@ impl Operator {
     /// Starts it, as an administrator does.
     pub(super) fn start(plane: &ControlPlane, kmm: &std::path::Path, name: &str) -> Result<Self> {
         let config = plane.folder().join("operator.yaml");
-        std::fs::write(&config, CONFIG)
-            .context("could not write operator.yaml")?;
+        std::fs::write(&config, CONFIG).context("could not write operator.yaml")?;
         let arguments = [
             "operator".to_owned(),
             format!("--config={}", config.display()),
