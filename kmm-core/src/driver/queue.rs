@@ -235,3 +235,29 @@ impl Unseen {
 fn is(target: &ObjectRef, name: &crate::resolve::ModuleName) -> bool {
     target.name == name.name && target.namespace == name.namespace
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_behind_tries_again_at_once() {
+        let (mut queue, key) = (Queue::default(), Key::Assign("w1".to_owned()));
+        let mut next = |outcome, now| {
+            queue.take(&key);
+            queue.begin(&key);
+            assert_eq!(queue.backlog(Timestamp(now)).under_way, 1);
+            queue.finish(&key, outcome, Timestamp(now));
+            let due = queue.next_after(Timestamp(now));
+            let Backlog { due: ready, later, .. } = queue.backlog(Timestamp(now));
+            assert_eq!(ready + later, usize::from(outcome != Outcome::Done));
+            due.map(|due| due.0 - now)
+        };
+        assert_eq!(next(Outcome::Behind, 0), None);
+        assert_eq!(next(Outcome::Behind, 0), Some(1));
+        assert_eq!(next(Outcome::Behind, 1), Some(2));
+        assert_eq!(next(Outcome::Failed, 3), Some(8));
+        assert_eq!(next(Outcome::Done, 11), None);
+        assert_eq!(next(Outcome::Failed, 11), Some(1));
+    }
+}
