@@ -22,8 +22,8 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -87,17 +87,86 @@ pub(crate) async fn listen(address: &str) -> io::Result<TcpListener> {
     }
 }
 
-/// Serves for ever.
-pub(crate) async fn serve<H: Handler>(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Arc<H>) {
+/// Servers, and what runs beside them. All of it ends when this is dropped.
+pub(crate) struct Served {
+    servers: JoinSet<()>,
+    beside: JoinSet<()>,
+    /// Dropped when they are to end.
+    stop: watch::Sender<()>,
+}
+
+impl Served {
+    /// Nothing yet.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            servers: JoinSet::new(),
+            beside: JoinSet::new(),
+            stop: watch::Sender::new(()),
+        }
+    }
+
+    /// Serves at an address that is listened at.
+    pub(crate) fn serve<H: Handler>(
+        &mut self,
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        handler: Arc<H>,
+    ) {
+        let stop = self.stop.subscribe();
+        self.servers.spawn(serve(listener, tls, handler, stop));
+    }
+
+    /// Does something for the servers as long as they are.
+    pub(crate) fn beside(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.beside.spawn(work);
+    }
+
+    /// Takes no more connections, and gives the answers that are under way.
+    pub(crate) async fn finish(self) {
+        let Self {
+            mut servers,
+            beside: _beside,
+            stop,
+        } = self;
+        drop(stop);
+        let landing = async { while servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(ANSWER, landing).await.is_err() {
+            tracing::warn!("some answers were not given in time");
+        }
+    }
+}
+
+async fn serve<H: Handler>(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    handler: Arc<H>,
+    mut stop: watch::Receiver<()>,
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
-    // The semaphore is never closed.
-    while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
+    loop {
         while connections.try_join_next().is_some() {}
-        match listener.accept().await {
+        let next = async {
+            let permit = Arc::clone(&room).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            // Nothing is ever sent: it ends.
+            _ = stop.changed() => break,
+            next = next => next,
+        };
+        match accepted {
             Ok((stream, from)) => {
-                let (tls, handler) = (tls.clone(), Arc::clone(&handler));
-                connections.spawn(connection(stream, from, tls, handler, permit));
+                let speaker = Speaker {
+                    from,
+                    handler: Arc::clone(&handler),
+                    stop: stop.clone(),
+                };
+                let tls = tls.clone();
+                connections.spawn(async move {
+                    let _permit = permit;
+                    speaker.connection(stream, tls).await;
+                });
             }
             Err(error) => {
                 // Too many open files, most likely.
@@ -106,45 +175,140 @@ pub(crate) async fn serve<H: Handler>(listener: TcpListener, tls: Option<TlsAcce
             }
         }
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }
 
-async fn connection<H: Handler>(
-    stream: TcpStream,
+/// One side of a connection.
+struct Speaker<H> {
     from: SocketAddr,
-    tls: Option<TlsAcceptor>,
     handler: Arc<H>,
-    _permit: OwnedSemaphorePermit,
-) {
-    let Some(tls) = tls else {
-        return speak(stream, from, handler).await;
-    };
-    match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => speak(stream, from, handler).await,
-        Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS"),
-        Err(_) => tracing::debug!(%from, "no TLS in time"),
+    stop: watch::Receiver<()>,
+}
+
+impl<H: Handler> Speaker<H> {
+    async fn connection(mut self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let from = self.from;
+        let Some(tls) = tls else {
+            return self.speak(stream).await;
+        };
+        let accepted = tokio::select! {
+            _ = self.stop.changed() => return,
+            accepted = tokio::time::timeout(PATIENCE, tls.accept(stream)) => accepted,
+        };
+        match accepted {
+            Ok(Ok(stream)) => self.speak(stream).await,
+            Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS"),
+            Err(_) => tracing::debug!(%from, "no TLS in time"),
+        }
+    }
+
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Self {
+            from,
+            handler,
+            mut stop,
+        } = self;
+        let service = service_fn(move |request| {
+            let handler = Arc::clone(&handler);
+            async move {
+                let answer = tokio::time::timeout(ANSWER, handler.answer(request)).await;
+                let late = |_| text(StatusCode::REQUEST_TIMEOUT, "it took too long");
+                Ok::<_, Infallible>(answer.unwrap_or_else(late))
+            }
+        });
+        let spoken = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut spoken = std::pin::pin!(spoken);
+        let spoken = tokio::select! {
+            spoken = spoken.as_mut() => spoken,
+            _ = stop.changed() => {
+                spoken.as_mut().graceful_shutdown();
+                spoken.await
+            }
+        };
+        if let Err(error) = spoken {
+            tracing::debug!(%from, %error, "a connection broke");
+        }
     }
 }
 
-async fn speak<H: Handler>(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    from: SocketAddr,
-    handler: Arc<H>,
-) {
-    let service = service_fn(move |request| {
-        let handler = Arc::clone(&handler);
-        async move {
-            let answer = tokio::time::timeout(ANSWER, handler.answer(request)).await;
-            Ok::<_, Infallible>(
-                answer.unwrap_or_else(|_| text(StatusCode::REQUEST_TIMEOUT, "it took too long")),
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    /// Gives back what it is sent, as soon as it may.
+    struct Echo {
+        may: Semaphore,
+        arrived: Semaphore,
+    }
+
+    impl Handler for Echo {
+        async fn answer(&self, request: Request<Incoming>) -> Answer {
+            let body = body(request, 5).await;
+            self.arrived.add_permits(1);
+            let _permit = self.may.acquire().await;
+            body.map_or_else(
+                |refusal| refusal,
+                |body| content(StatusCode::OK, "text/plain", body),
             )
         }
-    });
-    let spoken = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = spoken {
-        tracing::debug!(%from, %error, "a connection broke");
+    }
+
+    async fn start(permits: usize) -> (Served, Arc<Echo>, SocketAddr) {
+        let listener = listen("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let echo = Arc::new(Echo {
+            may: Semaphore::new(permits),
+            arrived: Semaphore::new(0),
+        });
+        let mut served = Served::nothing();
+        served.serve(listener, None, Arc::clone(&echo));
+        (served, echo, address)
+    }
+
+    async fn send(address: SocketAddr, body: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream
+            .write_all(format!("{head}{body}").as_bytes())
+            .await
+            .unwrap();
+        stream
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_not_read() {
+        let (_served, _echo, address) = start(1).await;
+        for (body, begin) in [("12345", "HTTP/1.1 200"), ("123456", "HTTP/1.1 413")] {
+            let mut stream = send(address, body).await;
+            let mut answer = vec![0; begin.len()];
+            stream.read_exact(&mut answer).await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&answer), begin);
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_under_way_are_given_at_the_end() {
+        let (served, echo, address) = start(0).await;
+        let mut stream = send(address, "hello").await;
+        let _arrived = echo.arrived.acquire().await.unwrap();
+        let finish = tokio::spawn(served.finish());
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        echo.may.add_permits(1);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("hello"), "{answer}");
+        finish.await.unwrap();
     }
 }

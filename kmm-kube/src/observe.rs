@@ -13,13 +13,12 @@ use serde_json::Value;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::http::Answer;
 use crate::http::Handler;
+use crate::http::Served;
 use crate::http::content;
 use crate::http::listen;
-use crate::http::serve;
 use crate::http::text;
 use crate::metrics::Metrics;
 use crate::operator::StartError;
@@ -54,19 +53,19 @@ impl Readiness {
     }
 }
 
-/// Serves health and metrics where the configuration says, as tasks of `tasks`.
+/// Serves health and metrics where the configuration says, in `served`.
 pub(crate) async fn start(
     config: &OperatorConfig,
     server: &Server,
     metrics: &Arc<Metrics>,
     readiness: &Readiness,
-    tasks: &mut JoinSet<()>,
+    served: &mut Served,
 ) -> Result<(), StartError> {
     if let Some(listener) = listener("health", &config.health_probe_bind_address).await? {
         let health = Health {
             readiness: readiness.clone(),
         };
-        tasks.spawn(serve(listener, None, Arc::new(health)));
+        served.serve(listener, None, Arc::new(health));
     }
     if let Some(listener) = listener("metrics", &config.metrics.bind_address).await? {
         let tls = config.metrics.secure_serving.then(tls::self_signed).transpose()?;
@@ -77,7 +76,7 @@ pub(crate) async fn start(
                 room: Semaphore::new(QUESTIONS),
             }),
         };
-        tasks.spawn(serve(listener, tls, Arc::new(page)));
+        served.serve(listener, tls, Arc::new(page));
     }
     Ok(())
 }

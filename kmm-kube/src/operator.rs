@@ -13,10 +13,10 @@ use kube::config::KubeConfigOptions;
 use kube::config::Kubeconfig;
 use thiserror::Error;
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
 use crate::adapter::Adapter;
 use crate::adapter::Parts;
+use crate::http::Served;
 use crate::leader::Candidate;
 use crate::leader::Term;
 use crate::metrics::Metrics;
@@ -117,12 +117,11 @@ pub async fn run(
     tracing::info!(kubernetes = version.git_version, "the API server answers");
     let (metrics, readiness) = (Metrics::new(), Readiness::default());
     let server = Server::new(client.clone());
-    // Dropped at the end, with all that is served.
-    let mut tasks = JoinSet::new();
+    let mut served = Served::nothing();
     let config = &settings.config;
-    observe::start(config, &server, &metrics, &readiness, &mut tasks).await?;
+    observe::start(config, &server, &metrics, &readiness, &mut served).await?;
     if config.webhooks.enabled {
-        webhook::start(client.clone(), config, &metrics, &mut tasks).await?;
+        webhook::start(client.clone(), config, &metrics, &mut served).await?;
     }
     let office = Office {
         server,
@@ -131,11 +130,14 @@ pub async fn run(
         settings,
     };
     let mut stop = std::pin::pin!(stop);
-    if !office.settings.config.leader_election.enabled {
+    let worked = if office.settings.config.leader_election.enabled {
+        office.work_if_elected(client, &mut stop).await
+    } else {
         office.work(Term::without_end(), &mut stop).await;
-        return Ok(());
-    }
-    office.work_if_elected(client, &mut stop).await
+        Ok(())
+    };
+    served.finish().await;
+    worked
 }
 
 /// What work needs.

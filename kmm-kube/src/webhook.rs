@@ -14,16 +14,15 @@ use kmm_core::reconcile::OperatorConfig;
 use kmm_core::validate::Cluster;
 use kube::Client;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::admission;
 use crate::admission::Webhook;
 use crate::http::Answer;
 use crate::http::Handler;
+use crate::http::Served;
 use crate::http::body;
 use crate::http::content;
-use crate::http::serve;
 use crate::http::text;
 use crate::metrics::Metrics;
 use crate::observe;
@@ -52,26 +51,27 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let metrics = Metrics::new();
-    let mut tasks = JoinSet::new();
+    let mut served = Served::nothing();
     observe::start(
         config,
         &Server::new(client.clone()),
         &metrics,
         &Readiness::default(),
-        &mut tasks,
+        &mut served,
     )
     .await?;
-    start(client, config, &metrics, &mut tasks).await?;
+    start(client, config, &metrics, &mut served).await?;
     stop.await;
+    served.finish().await;
     Ok(())
 }
 
-/// Serves the webhooks as tasks of `tasks`.
+/// Serves the webhooks in `served`.
 pub(crate) async fn start(
     client: Client,
     config: &OperatorConfig,
     metrics: &Arc<Metrics>,
-    tasks: &mut JoinSet<()>,
+    served: &mut Served,
 ) -> Result<(), StartError> {
     let certificate = Certificate::read(Path::new(&config.webhooks.cert_dir))?;
     let address = format!("{}:{}", config.webhooks.bind_address, config.webhook_port);
@@ -81,9 +81,9 @@ pub(crate) async fn start(
             room: Arc::new(Semaphore::new(ROOM)),
             metrics: Arc::clone(metrics),
         });
-        tasks.spawn(serve(listener, Some(certificate.acceptor()), Arc::clone(&desk)));
-        tasks.spawn(async move { desk.follow_version(client).await });
-        tasks.spawn(async move { certificate.follow().await });
+        served.serve(listener, Some(certificate.acceptor()), Arc::clone(&desk));
+        served.beside(async move { desk.follow_version(client).await });
+        served.beside(async move { certificate.follow().await });
     }
     Ok(())
 }
