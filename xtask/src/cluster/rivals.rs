@@ -76,7 +76,7 @@ pub(super) async fn run(plane: &ControlPlane, client: &Client, kmm: &Path) -> Re
             Ok(has(&of("spec")) && has(&of("status")))
         })
         .await
-        .with_context(|| operator.last_lines())?;
+        .with_context(|| operator.about(&format!("node-modules {node}")))?;
     }
     for object in objects() {
         let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default();

@@ -106,6 +106,17 @@ impl Serving {
         Ok(address.to_owned())
     }
 
+    /// What it logged about a key, the last of it.
+    pub(super) fn about(&self, key: &str) -> String {
+        let messages = self.messages();
+        let about: Vec<String> = messages
+            .iter()
+            .filter(|found| found["key"] == key)
+            .map(ToString::to_string)
+            .collect();
+        about[about.len().saturating_sub(40)..].join("\n")
+    }
+
     /// The end of its log.
     pub(super) fn last_lines(&self) -> String {
         self.process.last_lines()
