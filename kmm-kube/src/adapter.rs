@@ -82,6 +82,8 @@ struct State {
     lists: Lists,
     told: Told,
     kubelets: Kubelets,
+    /// The codes of the reasons of the last decision for each key.
+    said: BTreeMap<Key, Box<[&'static str]>>,
 }
 
 /// What an adapter works with.
@@ -123,6 +125,7 @@ impl Adapter {
                 driver: Driver::new(installation),
                 lists: Lists::default(),
                 told: Told::default(),
+                said: BTreeMap::new(),
             }),
             server,
             term,
@@ -217,11 +220,19 @@ impl Adapter {
         while flights.len() < FLIGHTS {
             let now = now();
             let mut state = self.state();
-            let State { driver, told, .. } = &mut *state;
+            let State {
+                driver, told, said, ..
+            } = &mut *state;
             let Some(key) = driver.ready(now).next().cloned() else {
                 return driver.next_due(now).map(|due| due.after(now));
             };
             let decided = driver.begin(&key, now);
+            if decided.plan.reasons.is_empty() {
+                said.remove(&key);
+            } else {
+                let codes = decided.plan.reasons.iter().map(|reason| reason.cause.code());
+                said.insert(key.clone(), codes.collect());
+            }
             for reason in &decided.news {
                 self.metrics.decided(reason.cause.code());
                 tracing::debug!(%key, code = reason.cause.code(), %reason, "decided");
@@ -436,8 +447,8 @@ impl Adapter {
         let modules = state.driver.cache().all(Kind::Module);
         let backlog = state.driver.backlog(now());
         let mut reasons = BTreeMap::new();
-        for reason in state.driver.reasons().flat_map(|(_, reasons)| reasons) {
-            *reasons.entry(reason.cause.code()).or_default() += 1;
+        for code in state.said.values().flatten() {
+            *reasons.entry(*code).or_default() += 1;
         }
         Snapshot {
             modules: modules.filter_map(|seen| Some(facts(seen.module()?.0))).collect(),
