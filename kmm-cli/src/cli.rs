@@ -66,6 +66,9 @@ pub enum Command {
     /// Run the operator on a cluster.
     #[cfg(feature = "cluster")]
     Operator(Operator),
+    /// Serve the admission webhooks of a cluster, and the one that converts PreflightValidations.
+    #[cfg(feature = "cluster")]
+    Webhook(Webhook),
     /// Print a completion script for a shell.
     Completions(Completions),
     /// Print the manual page of a command, or write all of them into a folder.
@@ -517,12 +520,31 @@ pub struct Crds {
 #[cfg(feature = "cluster")]
 #[derive(Debug, Args)]
 pub struct Operator {
-    /// Configuration file, with the keys of the Go operator; `-` is standard input. Without it all is as by default.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: Server,
     /// Image of the worker, else the value of RELATED_IMAGE_WORKER.
     #[arg(long, value_name = "IMAGE")]
     pub worker_image: Option<String>,
+}
+
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub struct Webhook {
+    #[command(flatten)]
+    pub server: Server,
+    /// Folder with tls.crt and tls.key, instead of `webhooks.certDir` of the configuration. They are read again when they
+    /// change.
+    #[arg(long, value_name = "FOLDER")]
+    pub cert_dir: Option<String>,
+}
+
+/// A program that runs until it is stopped.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub struct Server {
+    /// Configuration file, with the keys of the Go operator; `-` is standard input. Without it all is as by default.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Kubeconfig; without it the usual places, or the service account of the pod.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,

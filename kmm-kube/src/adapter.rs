@@ -9,6 +9,10 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use futures::StreamExt;
+use kmm_core::api::KernelMapping;
+use kmm_core::api::ModprobeArgs;
+use kmm_core::api::Module;
+use kmm_core::api::ModuleLoaderContainerSpec;
 use kmm_core::driver::Driver;
 use kmm_core::driver::Key;
 use kmm_core::driver::Outcome;
@@ -19,16 +23,27 @@ use kmm_core::reconcile::Kind;
 use kmm_core::reconcile::Node;
 use kmm_core::reconcile::ObjectRef;
 use kmm_core::reconcile::Plan;
+use kmm_core::reconcile::RegistryQuestion;
 use kmm_core::reconcile::Timestamp;
+use kmm_core::reconcile::images::RegistryAnswer;
+use kmm_core::reconcile::images::RegistryOutcome;
 use kmm_core::reconcile::names;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::cached::Lists;
 use crate::cached::version_of;
+use crate::kubelets::Kubelets;
+use crate::leader::Term;
+use crate::metrics::Metrics;
+use crate::metrics::ModuleFacts;
+use crate::metrics::Snapshot;
+use crate::observe::Readiness;
+use crate::questions::Registries;
 use crate::server::CallError;
 use crate::server::Server;
 use crate::tell;
@@ -51,6 +66,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub(crate) struct Adapter {
     state: Mutex<State>,
     server: Server,
+    /// As long as it lasts, something may be written.
+    term: Term,
+    registries: Registries,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
     /// Something may be ready.
     woken: Notify,
     /// The highest version that each watch has brought.
@@ -61,6 +81,18 @@ struct State {
     driver: Driver,
     lists: Lists,
     told: Told,
+    kubelets: Kubelets,
+    /// The codes of the reasons of the last decision for each key.
+    said: BTreeMap<Key, Box<[&'static str]>>,
+}
+
+/// What an adapter works with.
+pub(crate) struct Parts {
+    pub(crate) server: Server,
+    pub(crate) term: Term,
+    pub(crate) registries: Registries,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Readiness,
 }
 
 /// A plan under way.
@@ -78,15 +110,28 @@ struct RestsOn {
 }
 
 impl Adapter {
-    pub(crate) fn new(server: Server, installation: Installation) -> Self {
+    pub(crate) fn new(parts: Parts, installation: Installation) -> Self {
+        let Parts {
+            server,
+            term,
+            registries,
+            metrics,
+            readiness,
+        } = parts;
         let progress = Source::ALL.into_iter().map(|source| (source, Sender::new(0)));
         Self {
             state: Mutex::new(State {
+                kubelets: Kubelets::new(installation.image_volumes),
                 driver: Driver::new(installation),
                 lists: Lists::default(),
                 told: Told::default(),
+                said: BTreeMap::new(),
             }),
             server,
+            term,
+            registries,
+            metrics,
+            readiness,
             woken: Notify::new(),
             progress: progress.collect(),
         }
@@ -128,7 +173,10 @@ impl Adapter {
         while let Some(next) = news.next().await {
             match next {
                 Ok(next) => self.hear(source, next),
-                Err(error) => tracing::warn!(?source, %error, "a watch broke and is taken up again"),
+                Err(error) => {
+                    self.metrics.watch_broke(source.kind().name());
+                    tracing::warn!(?source, %error, "a watch broke and is taken up again");
+                }
             }
         }
     }
@@ -137,13 +185,27 @@ impl Adapter {
         let ends = matches!(news, News::ListEnds);
         let version = {
             let mut state = self.state();
-            let State { driver, lists, .. } = &mut *state;
+            let State {
+                driver,
+                lists,
+                kubelets,
+                ..
+            } = &mut *state;
+            if source == Source::Nodes
+                && let Some(image_volumes) = kubelets.hear(&news)
+            {
+                tracing::info!(image_volumes, "the kubelets are others now");
+                driver.set_image_volumes(image_volumes);
+            }
             let version = lists.hear(driver, source, news, now());
             if ends {
                 tracing::info!(?source, "listed");
                 for target in lists.unreadable() {
                     tracing::error!(%target, "nothing is done while this cannot be read");
                 }
+            }
+            if lists.are_complete() {
+                self.readiness.is_there();
             }
             version
         };
@@ -158,12 +220,21 @@ impl Adapter {
         while flights.len() < FLIGHTS {
             let now = now();
             let mut state = self.state();
-            let State { driver, told, .. } = &mut *state;
+            let State {
+                driver, told, said, ..
+            } = &mut *state;
             let Some(key) = driver.ready(now).next().cloned() else {
                 return driver.next_due(now).map(|due| due.after(now));
             };
             let decided = driver.begin(&key, now);
+            if decided.plan.reasons.is_empty() {
+                said.remove(&key);
+            } else {
+                let codes = decided.plan.reasons.iter().map(|reason| reason.cause.code());
+                said.insert(key.clone(), codes.collect());
+            }
             for reason in &decided.news {
+                self.metrics.decided(reason.cause.code());
                 tracing::debug!(%key, code = reason.cause.code(), %reason, "decided");
             }
             let tells = tell::tells(driver.cache(), &key, &decided.plan.reasons);
@@ -188,7 +259,7 @@ impl Adapter {
         None
     }
 
-    async fn fly(&self, flight: Flight) {
+    async fn fly(self: Arc<Self>, flight: Flight) {
         let Flight {
             key,
             plan,
@@ -196,17 +267,19 @@ impl Adapter {
             node,
         } = flight;
         if !plan.is_empty() {
-            let outcome = match self.carry_out(&key, &plan, node.as_ref()).await {
-                Ok(()) => Outcome::Done,
+            let begun = Instant::now();
+            let (outcome, result) = match self.carry_out(&key, &plan, node.as_ref()).await {
+                Ok(()) => (Outcome::Done, "done"),
                 Err(CallError::Conflict(why)) => {
                     tracing::debug!(%key, why, "another decision is needed");
-                    Outcome::Behind
+                    (Outcome::Behind, "behind")
                 }
                 Err(error) => {
                     tracing::warn!(%key, %error, "a write failed, and another decision is made later");
-                    Outcome::Failed
+                    (Outcome::Failed, "failed")
                 }
             };
+            self.metrics.reconciled(key.controller(), result, begun.elapsed());
             self.state().driver.finish(&key, outcome, now());
             self.woken.notify_one();
         }
@@ -216,7 +289,12 @@ impl Adapter {
     }
 
     /// Carries out a plan up to the first action that fails.
-    async fn carry_out(&self, key: &Key, plan: &Plan, node: Option<&RestsOn>) -> Result<(), CallError> {
+    async fn carry_out(
+        self: &Arc<Self>,
+        key: &Key,
+        plan: &Plan,
+        node: Option<&RestsOn>,
+    ) -> Result<(), CallError> {
         if plan.writes().next().is_some() {
             self.look_again(plan, node).await?;
         }
@@ -228,9 +306,7 @@ impl Adapter {
                     let event = event.clone();
                     self.tell(&Tell { event, about }).await;
                 }
-                Action::AskRegistry(_) => {
-                    return Err(CallError::Impossible("registries are not asked".to_owned()));
-                }
+                Action::AskRegistry(question) => self.ask(question),
                 Action::Create { .. } | Action::Patch { .. } | Action::Delete { .. } => {
                     let Some(object) = self.write(key, action).await? else {
                         continue;
@@ -272,7 +348,20 @@ impl Adapter {
         let Some(target) = action.target() else {
             return Err(CallError::Impossible("an object of no known kind".to_owned()));
         };
-        match self.server.write(action).await {
+        if !self.term.lasts() {
+            return Err(CallError::Impossible(
+                "this is not the leader any more".to_owned(),
+            ));
+        }
+        let answer = self.server.write(action).await;
+        let result = match &answer {
+            Ok(_) => "done",
+            Err(CallError::Conflict(_)) => "conflict",
+            Err(CallError::Refused(_) | CallError::Impossible(_)) => "refused",
+            Err(CallError::Unanswered(_)) => "unanswered",
+        };
+        self.metrics.wrote(target.kind.name(), verb(action), result);
+        match answer {
             Ok(object) => {
                 tracing::info!(%key, %target, action = verb(action), "written");
                 self.wrote(key, &target, object.as_ref());
@@ -324,10 +413,91 @@ impl Adapter {
         }
     }
 
+    /// Asks a registry beside everything else; a question that is being asked is not asked again.
+    fn ask(self: &Arc<Self>, question: &RegistryQuestion) {
+        if !self.registries.note(question) {
+            return;
+        }
+        let (adapter, question) = (Arc::clone(self), question.clone());
+        tokio::spawn(async move {
+            let outcome = adapter.registries.ask(&question).await;
+            let RegistryQuestion { asker, image, .. } = &question;
+            adapter.metrics.asked_registry(match &outcome {
+                RegistryOutcome::Found => "found",
+                RegistryOutcome::Missing => "missing",
+                RegistryOutcome::Failed { .. } => "failed",
+            });
+            tracing::info!(%asker, image, ?outcome, "a registry was asked");
+            let (mut state, now) = (adapter.state(), now());
+            let answer = RegistryAnswer {
+                outcome,
+                at: now,
+                attempts: state.driver.attempts(asker, image).saturating_add(1),
+                generation: question.generation,
+            };
+            state.driver.answered(asker, image, answer, now);
+            drop(state);
+            adapter.woken.notify_one();
+        });
+    }
+
+    /// How everything is at the moment, for those who measure.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let state = self.state();
+        let modules = state.driver.cache().all(Kind::Module);
+        let backlog = state.driver.backlog(now());
+        let mut reasons = BTreeMap::new();
+        for code in state.said.values().flatten() {
+            *reasons.entry(*code).or_default() += 1;
+        }
+        Snapshot {
+            modules: modules.filter_map(|seen| Some(facts(seen.module()?.0))).collect(),
+            queue: [
+                ("due", backlog.due),
+                ("later", backlog.later),
+                ("under_way", backlog.under_way),
+            ],
+            reasons,
+        }
+    }
+
     async fn tell(&self, tell: &Tell) {
+        if !self.term.lasts() {
+            return;
+        }
         if let Err(error) = tell::send(&self.server, tell).await {
             tracing::warn!(reason = tell.event.reason, %error, "an event was not sent");
         }
+    }
+}
+
+/// What metrics tell of a Module.
+fn facts(module: &Module) -> ModuleFacts {
+    let container = module.spec.module_loader.as_ref().map(|loader| &loader.container);
+    let mappings = || {
+        container
+            .into_iter()
+            .flat_map(|container| &container.kernel_mappings)
+    };
+    let has = |part: fn(&ModuleLoaderContainerSpec) -> bool, of_mapping: fn(&KernelMapping) -> bool| {
+        container.is_some_and(part) || mappings().any(of_mapping)
+    };
+    let modprobe = container.map(|container| &container.modprobe);
+    let load = |args: Option<&ModprobeArgs>| args.map(|args| args.load.clone()).unwrap_or_default();
+    ModuleFacts {
+        namespace: module.metadata.namespace.clone(),
+        name: module.metadata.name.clone(),
+        build: has(
+            |container| container.build.is_some(),
+            |mapping| mapping.build.is_some(),
+        ),
+        sign: has(
+            |container| container.sign.is_some(),
+            |mapping| mapping.sign.is_some(),
+        ),
+        device_plugin: module.spec.device_plugin.is_some(),
+        load_args: load(modprobe.and_then(|modprobe| modprobe.args.as_ref())),
+        raw_load_args: load(modprobe.and_then(|modprobe| modprobe.raw_args.as_ref())),
     }
 }
 

@@ -92,6 +92,11 @@ impl Lists {
         }
     }
 
+    /// Whether every kind is complete.
+    pub(crate) fn are_complete(&self) -> bool {
+        WATCHED.iter().all(|kind| self.told.contains(kind))
+    }
+
     /// What keeps the lists from being complete.
     pub(crate) fn unreadable(&self) -> impl Iterator<Item = &ObjectRef> {
         self.unreadable.iter()

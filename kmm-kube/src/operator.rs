@@ -1,21 +1,31 @@
 //! The operator: watches, decisions, writes.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use kmm_core::reconcile::ConfigError;
-use kmm_core::reconcile::ImageCheck;
 use kmm_core::reconcile::Installation;
 use kmm_core::reconcile::OperatorConfig;
+use kmm_oci::registry::Options;
 use kube::Client;
 use kube::Config;
 use kube::config::KubeConfigOptions;
 use kube::config::Kubeconfig;
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 use crate::adapter::Adapter;
+use crate::adapter::Parts;
+use crate::http::Served;
+use crate::leader::Candidate;
+use crate::leader::Term;
+use crate::metrics::Metrics;
+use crate::observe;
+use crate::observe::Readiness;
+use crate::questions::Registries;
 use crate::server::Server;
-use crate::watch;
+use crate::tls::CertificateError;
+use crate::webhook;
 
 /// What an operator needs to know.
 #[derive(Clone, Debug)]
@@ -24,9 +34,16 @@ pub struct Settings {
     pub config: OperatorConfig,
     /// Image of the worker.
     pub worker_image: String,
+    /// Namespace of the Lease by which a leader is elected; `None` for that of the service account or the kubeconfig.
+    pub namespace: Option<String>,
+    /// What the process calls itself in the Lease. No other process may have the same name.
+    pub identity: String,
+    /// The way to registries, where the operator asks them itself: proxies, mirrors, certificates. Credentials and TLS
+    /// options are those of Modules.
+    pub registries: Options,
 }
 
-/// Why the operator does not start.
+/// Why the operator or the webhooks do not start, or do not go on.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -36,41 +53,25 @@ pub enum StartError {
     /// The API server gives no answer.
     #[error("the API server gives no answer")]
     Unreachable(#[source] Box<kube::Error>),
-}
-
-/// What the configuration asks for and this operator cannot do. It is better not to start than to leave it out.
-///
-/// # Example: two operators cannot share a cluster yet
-///
-/// ```
-/// use kmm_core::reconcile::OperatorConfig;
-/// use kmm_kube::operator;
-///
-/// let config = OperatorConfig::default();
-/// assert_eq!(operator::unsupported(&config)[0].path, "leaderElection.enabled");
-/// ```
-pub fn unsupported(config: &OperatorConfig) -> Vec<ConfigError> {
-    let mut errors = Vec::new();
-    let mut refuse = |path: &str, problem: &str| {
-        errors.push(ConfigError {
-            path: path.to_owned(),
-            problem: problem.to_owned(),
-        });
-    };
-    if config.leader_election.enabled {
-        refuse(
-            "leaderElection.enabled",
-            "there is no leader election: set it to false, and run one operator only",
-        );
-    }
-    match config.images.check {
-        ImageCheck::Pod => {}
-        ImageCheck::Registry => refuse(
-            "images.check",
-            "the operator cannot ask registries itself: use `pod`",
-        ),
-    }
-    errors
+    /// An address cannot be listened at.
+    #[error("could not serve {what} at `{address}`")]
+    Listen {
+        /// What was to be served.
+        what: &'static str,
+        /// Where.
+        address: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no certificate.
+    #[error("no certificate to serve with")]
+    Certificate(#[from] CertificateError),
+    /// The operator was the leader and could not stay it. What it had under way was dropped.
+    #[error("the Lease `{lease}` was lost: another operator may be the leader now")]
+    LeaseLost {
+        /// Name of the Lease.
+        lease: String,
+    },
 }
 
 /// The way to a cluster: a kubeconfig, or without one what `kubectl` would use, or the service account of the pod.
@@ -100,11 +101,12 @@ fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> StartError
     StartError::Kubeconfig(Box::new(error))
 }
 
-/// Runs the operator until `stop` is ready. What is being written then is finished.
+/// Runs the operator until `stop` is ready. What is being written then is finished, and the Lease is given away.
 ///
 /// # Errors
 ///
-/// When the API server cannot be reached at the start. Later it is waited for.
+/// When the API server cannot be reached at the start (later it is waited for), when something cannot be served, and when
+/// the operator was the leader and is so no more.
 pub async fn run(
     client: Client,
     settings: Settings,
@@ -112,62 +114,116 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let unreachable = |error| StartError::Unreachable(Box::new(error));
     let version = client.apiserver_version().await.map_err(unreachable)?;
-    // Kubelets may be older than the API server. Those of nodes that join later are taken to be as new as these.
-    let kubelets = watch::kubelets(&client).await.map_err(unreachable)?;
-    let image_volumes = kubelets
-        .iter()
-        .chain([&version.git_version])
-        .all(|version| has_image_volumes(version));
-    tracing::info!(
-        kubernetes = version.git_version,
-        nodes = kubelets.len(),
-        image_volumes,
-        "the API server answers"
-    );
-    let installation = Installation {
-        config: settings.config,
-        worker_image: settings.worker_image,
-        image_volumes,
+    tracing::info!(kubernetes = version.git_version, "the API server answers");
+    let (metrics, readiness) = (Metrics::new(), Readiness::default());
+    let server = Server::new(client.clone());
+    let mut served = Served::nothing();
+    let config = &settings.config;
+    observe::start(config, &server, &metrics, &readiness, &mut served).await?;
+    if config.webhooks.enabled {
+        webhook::start(client.clone(), config, &metrics, &mut served).await?;
+    }
+    let office = Office {
+        server,
+        metrics,
+        readiness,
+        settings,
     };
-    let adapter = Arc::new(Adapter::new(Server::new(client), installation));
-    adapter.run(stop).await;
-    Ok(())
+    let mut stop = std::pin::pin!(stop);
+    let worked = if office.settings.config.leader_election.enabled {
+        office.work_if_elected(client, &mut stop).await
+    } else {
+        office.work(Term::without_end(), &mut stop).await;
+        Ok(())
+    };
+    served.finish().await;
+    worked
 }
 
-/// Whether a Kubernetes of this version (`v1.35.2`, `v1.34.1+k3s1`) mounts images as volumes without being asked to.
-fn has_image_volumes(version: &str) -> bool {
-    let mut numbers = version.trim_start_matches('v').split('.').map(|part| {
-        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        part[..digits].parse::<u32>().ok()
-    });
-    match (numbers.next().flatten(), numbers.next().flatten()) {
-        (Some(major), Some(minor)) => (major, minor) >= (1, 35),
-        (Some(_) | None, None) | (None, Some(_)) => false,
-    }
+/// What work needs.
+struct Office {
+    server: Server,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    settings: Settings,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_that_mount_images() {
-        for version in ["v1.35.0", "v1.36.3", "v1.35.2+k3s1", "v2.0.0", "1.35"] {
-            assert!(has_image_volumes(version), "{version}");
+impl Office {
+    async fn work_if_elected(
+        self,
+        client: Client,
+        stop: &mut (impl Future<Output = ()> + Unpin),
+    ) -> Result<(), StartError> {
+        let lease = self.settings.config.leader_election.resource_id.clone();
+        let namespace = self.settings.namespace.clone();
+        let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
+        let mut candidate = Candidate::new(client, &namespace, &lease, &self.settings.identity);
+        let metrics = Arc::clone(&self.metrics);
+        metrics.leads(&lease, false);
+        tokio::select! {
+            () = candidate.win() => {}
+            () = &mut *stop => return Ok(()),
         }
-        for version in ["v1.34.9", "v1.9.35", "", "v1", "vX.Y"] {
-            assert!(!has_image_volumes(version), "{version}");
+        tracing::info!(
+            namespace,
+            lease,
+            identity = self.settings.identity,
+            "this is the leader"
+        );
+        metrics.leads(&lease, true);
+        let term = candidate.term();
+        // A task of its own: long decisions do not keep it from renewing.
+        let (resign, resigned) = oneshot::channel::<()>();
+        let mut keeper = tokio::spawn(async move {
+            tokio::select! {
+                () = candidate.stay() => {}
+                _ = resigned => candidate.release().await,
+            }
+        });
+        let lost = tokio::select! {
+            biased;
+            _ = &mut keeper => true,
+            () = self.work(term, stop) => false,
+        };
+        metrics.leads(&lease, false);
+        if lost {
+            return Err(StartError::LeaseLost { lease });
         }
+        drop(resign);
+        // The Lease is given away, or runs out.
+        let _ = keeper.await;
+        Ok(())
     }
 
-    #[test]
-    fn what_cannot_be_met_is_refused() {
-        let mut config = OperatorConfig::default();
-        config.images.check = ImageCheck::Registry;
-        let paths: Vec<String> = unsupported(&config).into_iter().map(|error| error.path).collect();
-        assert_eq!(paths, ["leaderElection.enabled", "images.check"]);
-        config.leader_election.enabled = false;
-        config.images.check = ImageCheck::Pod;
-        assert_eq!(unsupported(&config), []);
+    async fn work(self, term: Term, stop: &mut (impl Future<Output = ()> + Unpin)) {
+        let Self {
+            server,
+            metrics,
+            readiness,
+            settings,
+        } = self;
+        readiness.lacks("the lists are not complete yet");
+        let installation = Installation {
+            config: settings.config,
+            worker_image: settings.worker_image,
+            // What the kubelets say counts, as soon as they are listed.
+            image_volumes: true,
+        };
+        let parts = Parts {
+            registries: Registries::new(server.clone(), settings.registries),
+            server,
+            term,
+            metrics: Arc::clone(&metrics),
+            readiness,
+        };
+        let adapter = Arc::new(Adapter::new(parts, installation));
+        let measured = Arc::downgrade(&adapter);
+        metrics.watch(move || {
+            measured
+                .upgrade()
+                .map(|adapter| adapter.snapshot())
+                .unwrap_or_default()
+        });
+        adapter.run(stop).await;
     }
 }

@@ -9,7 +9,6 @@ use kmm_core::reconcile::names;
 use kube::Api;
 use kube::Client;
 use kube::Resource;
-use kube::api::ListParams;
 use kube::core::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher;
@@ -169,22 +168,4 @@ fn with_kind(mut object: Value, kind: Kind) -> Value {
     object["apiVersion"] = kind.api_version().into();
     object["kind"] = kind.name().into();
     object
-}
-
-/// Versions of the kubelets of all nodes.
-pub(crate) async fn kubelets(client: &Client) -> Result<Vec<String>, kube::Error> {
-    let api: Api<Object> = Api::all_with(client.clone(), &Kind::Node);
-    let mut versions = Vec::new();
-    let mut params = ListParams::default().limit(500);
-    loop {
-        let page = api.list(&params).await?;
-        versions.extend(page.items.iter().map(|node| {
-            let version = &node.whole["status"]["nodeInfo"]["kubeletVersion"];
-            version.as_str().unwrap_or_default().to_owned()
-        }));
-        match page.metadata.continue_ {
-            Some(token) if !token.is_empty() => params = params.continue_token(&token),
-            Some(_) | None => return Ok(versions),
-        }
-    }
 }

@@ -10,15 +10,21 @@
 //! // everything is stopped and removed when `plane` is dropped
 //! ```
 
+mod admission;
+mod asking;
 mod binaries;
 mod certificates;
 mod check;
 mod control_plane;
+mod election;
+mod halfway;
 mod kubelet;
 mod life;
 mod objects;
 mod process;
+mod rivals;
 mod running;
+mod serving;
 mod takeover;
 
 use anyhow::Context;
@@ -29,16 +35,40 @@ pub(crate) fn command() -> Result<()> {
     run(check::check())
 }
 
-/// `cargo xtask operator`: the built operator on that control plane.
-pub(crate) fn operator() -> Result<()> {
+/// `cargo xtask operator`: the built operator on that control plane; only the parts that are named, if any are.
+pub(crate) fn operator(only: &[&str]) -> Result<()> {
     let kmm = running::build()?;
+    let wanted = |part: &str| only.is_empty() || only.contains(&part);
     run(async {
-        life::run(&kmm).await.context("the life of a Module")?;
-        for recording in ["settled.json", "settled-after-change.json"] {
-            takeover::run(&kmm, recording)
-                .await
-                .with_context(|| format!("taking over {recording}"))?;
+        if wanted("life") {
+            life::run(&kmm).await.context("the life of a Module")?;
         }
+        if wanted("takeover") {
+            for recording in ["settled.json", "settled-after-change.json"] {
+                takeover::run(&kmm, recording)
+                    .await
+                    .with_context(|| format!("taking over {recording}"))?;
+            }
+        }
+        if wanted("halfway") {
+            halfway::run(&kmm).await.context("taking over half way")?;
+        }
+        // The first of them waits most of the time.
+        let election = async {
+            if wanted("election") {
+                election::check(&kmm).await.context("several operators")?;
+            }
+            Ok(())
+        };
+        let asking = async {
+            if wanted("asking") {
+                asking::check(&kmm)
+                    .await
+                    .context("what the operator asks and answers")?;
+            }
+            anyhow::Ok(())
+        };
+        tokio::try_join!(election, asking)?;
         Ok(())
     })
 }

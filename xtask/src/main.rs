@@ -46,7 +46,8 @@ usage: cargo xtask COMMAND
   preflight              try `kmm preflight` on images of real modules in a registry
   image-memory           how much memory `kmm image check` needs for a large image
   cluster                start a Kubernetes control plane, install the CRDs, and try the examples on it
-  operator               run the operator on such a control plane: the life of a Module, and a takeover
+  operator [PART...]     run the operator on such a control plane; parts: life, takeover, halfway,
+                         election, asking
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   soak [N]               a million (or N) schedules of faults against the operator's decisions, other ones each time
   soak --seed SEED       one of them, told step by step where something does not hold
@@ -79,7 +80,7 @@ fn main() -> ExitCode {
         ["registry"] => layers::set_up().and_then(|images| registry::check(&images)),
         [registry::ASK, rest @ ..] => registry::ask(rest),
         ["cluster"] => cluster::command(),
-        ["operator"] => cluster::operator(),
+        ["operator", only @ ..] => cluster::operator(only),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "kernels"] => kernels::set_up().and_then(|parts| kernels::measure(&parts)),

@@ -79,7 +79,7 @@ pub(crate) fn run() -> Result<()> {
         "a Kubernetes control plane takes the CRDs and the examples",
         cluster::command,
     )?;
-    steps.step("the operator on that control plane", cluster::operator)?;
+    steps.step("the operator on that control plane", || cluster::operator(&[]))?;
     steps.summary();
     Ok(())
 }

@@ -20,6 +20,8 @@ mod resolve;
 mod simulate;
 mod template;
 mod validate;
+#[cfg(feature = "cluster")]
+mod webhook;
 
 use anyhow::Result;
 
@@ -50,6 +52,8 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitStatus> {
         Command::Crds(arguments) => crds::run(&arguments, printer),
         #[cfg(feature = "cluster")]
         Command::Operator(arguments) => operator::run(&arguments, printer),
+        #[cfg(feature = "cluster")]
+        Command::Webhook(arguments) => webhook::run(&arguments, printer),
         Command::Completions(arguments) => completions::run(&arguments, printer),
         Command::Man(arguments) => man::run(&arguments, printer),
     }

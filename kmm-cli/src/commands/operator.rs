@@ -1,5 +1,7 @@
-//! `kmm operator`.
+//! `kmm operator`, and what it shares with `kmm webhook`.
 
+use std::hash::BuildHasher;
+use std::hash::RandomState;
 use std::path::Path;
 
 use anyhow::Context;
@@ -11,6 +13,12 @@ use kmm_core::reconcile::ConfigError;
 use kmm_core::reconcile::OperatorConfig;
 use kmm_kube::operator;
 use kmm_kube::operator::Settings;
+use kmm_oci::registry::CertsD;
+use kmm_oci::registry::Options;
+use kmm_oci::registry::Proxy;
+use kmm_oci::registry::RegistriesConf;
+use kmm_oci::registry::registries_files;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tracing_subscriber::filter::LevelFilter;
@@ -21,6 +29,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::cli::LogFormat;
 use crate::cli::LogLevel;
 use crate::cli::Operator;
+use crate::cli::Server;
 use crate::exit::ExitStatus;
 use crate::input;
 use crate::printer::Printer;
@@ -30,48 +39,45 @@ const CONFIG_BYTES: u64 = 1 << 20;
 
 /// The variable that names the image of the worker, as with the Go operator.
 const WORKER_IMAGE: &str = "RELATED_IMAGE_WORKER";
+/// The variable that names the namespace of the operator, as with the Go operator.
+const NAMESPACE: &str = "OPERATOR_NAMESPACE";
 
 pub fn run(arguments: &Operator, printer: &Printer) -> Result<ExitStatus> {
-    let config = match &arguments.config {
-        Some(path) => read_config(path)?,
-        None => OperatorConfig::default(),
-    };
-    let unsupported = operator::unsupported(&config);
-    if !unsupported.is_empty() {
-        bail!("the configuration cannot be met: {}", list(&unsupported));
-    }
+    let config = config(&arguments.server)?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let worker_image = arguments.worker_image.clone();
-    let worker_image = worker_image.or_else(|| std::env::var(WORKER_IMAGE).ok());
+    let worker_image = worker_image.or_else(|| variable(WORKER_IMAGE));
     let Some(worker_image) = worker_image.filter(|image| !image.is_empty()) else {
         bail!("no image of the worker: give --worker-image, or set {WORKER_IMAGE}");
     };
-    log(arguments);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("could not start the runtime")?;
-    let settings = Settings { config, worker_image };
-    runtime.block_on(async {
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let stop = async {
-            // Either of them; the other is dropped.
-            let mut asked = Box::pin(terminate.recv());
-            let mut broken = Box::pin(interrupt.recv());
-            std::future::poll_fn(|context| {
-                if asked.as_mut().poll(context).is_ready() {
-                    return std::task::Poll::Ready(());
-                }
-                broken.as_mut().poll(context).map(drop)
-            })
-            .await;
-        };
-        let client = operator::connect(arguments.kubeconfig.as_deref(), arguments.context.as_deref()).await?;
+    let settings = Settings {
+        config,
+        worker_image,
+        namespace: variable(NAMESPACE),
+        identity: identity(),
+        registries: registries()?,
+    };
+    log(&arguments.server);
+    runtime()?.block_on(async {
+        let stop = stop()?;
+        let client = operator::connect(
+            arguments.server.kubeconfig.as_deref(),
+            arguments.server.context.as_deref(),
+        )
+        .await?;
         operator::run(client, settings, stop).await?;
         anyhow::Ok(())
     })?;
     printer.notice("kmm operator: stopped");
     Ok(ExitStatus::Yes)
+}
+
+/// The configuration; without a file all is as by default.
+pub(super) fn config(arguments: &Server) -> Result<OperatorConfig> {
+    match &arguments.config {
+        Some(path) => read_config(path),
+        None => Ok(OperatorConfig::default()),
+    }
 }
 
 /// Reads a configuration; every fault is told, with its key.
@@ -99,7 +105,48 @@ fn list(errors: &[ConfigError]) -> String {
     errors.join("; ")
 }
 
-fn log(arguments: &Operator) {
+/// The way to registries: what the container has been given for it.
+fn registries() -> Result<Options> {
+    let variable = |name: &str| std::env::var_os(name);
+    let mut registries = RegistriesConf::default();
+    for file in registries_files(&variable).context("could not list registries.conf.d")? {
+        registries.read(&file)?;
+    }
+    Ok(Options {
+        certs_d: CertsD::from_variables(&variable),
+        registries,
+        proxy: Proxy::from_variables(&variable),
+        ..Options::default()
+    })
+}
+
+/// The name of the machine, which in a pod is that of the pod, and a number that no other process has.
+fn identity() -> String {
+    let system = rustix::system::uname();
+    let number = RandomState::new().hash_one(std::process::id());
+    format!("{}_{number:016x}", system.nodename().to_string_lossy())
+}
+
+pub(super) fn runtime() -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .enable_all()
+        .build()
+        .context("could not start the runtime")
+}
+
+/// Ready when the process is asked to end.
+pub(super) fn stop() -> Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+pub(super) fn log(arguments: &Server) {
     let level = match arguments.log_level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,

@@ -41,6 +41,7 @@ pub use object::Compilation;
 pub use object::Object;
 pub use object::ReadError;
 pub use object::Seen;
+pub use queue::Backlog;
 pub use queue::Outcome;
 pub use queue::Written;
 
@@ -262,6 +263,16 @@ impl Driver {
     /// A plan has come to its end.
     pub fn finish(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
         self.queue.finish(key, outcome, now);
+    }
+
+    /// Whether every node can mount images as volumes from now on; worker pods are made for that.
+    pub fn set_image_volumes(&mut self, image_volumes: bool) {
+        self.installation.image_volumes = image_volumes;
+    }
+
+    /// How many keys are due at a time, put off until later, and under way.
+    pub fn backlog(&self, now: Timestamp) -> Backlog {
+        self.queue.backlog(now)
     }
 }
 

@@ -24,6 +24,17 @@ pub enum Outcome {
     Failed,
 }
 
+/// How much is to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Backlog {
+    /// Keys that are due.
+    pub due: usize,
+    /// Keys that are put off.
+    pub later: usize,
+    /// Keys whose plans are carried out.
+    pub under_way: usize,
+}
+
 /// What became of an own write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Written {
@@ -104,6 +115,15 @@ impl Queue {
         times.find(|at| *at > now)
     }
 
+    pub(super) fn backlog(&self, now: Timestamp) -> Backlog {
+        let due = self.due(now).count();
+        Backlog {
+            due,
+            later: self.due.len() + self.later.len() - due,
+            under_way: self.under_way.len(),
+        }
+    }
+
     /// Takes a key out, whenever it is due.
     pub(super) fn take(&mut self, key: &Key) {
         self.due.remove(key);
@@ -126,7 +146,8 @@ impl Queue {
         self.under_way.iter()
     }
 
-    /// A key that did not get through is due again after a while that doubles, whatever changes before that.
+    /// A key that did not get through is due again after a while that doubles, whatever changes before that. One that was
+    /// only behind is tried again at once, the first time.
     pub(super) fn finish(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
         self.under_way.remove(key);
         match outcome {
@@ -136,6 +157,12 @@ impl Queue {
             Outcome::Behind | Outcome::Failed => {
                 let failures = self.failures.entry(key.clone()).or_default();
                 let wait = (1_u64 << (*failures).min(6)).min(PATIENCE);
+                // What was between is most likely in the caches by now.
+                let wait = if outcome == Outcome::Behind {
+                    wait / 2
+                } else {
+                    wait
+                };
                 *failures = failures.saturating_add(1);
                 self.wake(key.clone(), now.plus(Duration::from_secs(wait)), now);
             }
@@ -287,5 +314,31 @@ impl Unseen {
             Key::Images(name) => of_module(Kind::ModuleImagesConfig, name),
             Key::DevicePlugin(name) => of_module(Kind::Module, name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_behind_tries_again_at_once() {
+        let (mut queue, key) = (Queue::default(), Key::Assign("w1".to_owned()));
+        let mut next = |outcome, now| {
+            queue.take(&key);
+            queue.begin(&key);
+            assert_eq!(queue.backlog(Timestamp(now)).under_way, 1);
+            queue.finish(&key, outcome, Timestamp(now));
+            let due = queue.next_after(Timestamp(now));
+            let Backlog { due: ready, later, .. } = queue.backlog(Timestamp(now));
+            assert_eq!(ready + later, usize::from(outcome != Outcome::Done));
+            due.map(|due| due.0 - now)
+        };
+        assert_eq!(next(Outcome::Behind, 0), None);
+        assert_eq!(next(Outcome::Behind, 0), Some(1));
+        assert_eq!(next(Outcome::Behind, 1), Some(2));
+        assert_eq!(next(Outcome::Failed, 3), Some(8));
+        assert_eq!(next(Outcome::Done, 11), None);
+        assert_eq!(next(Outcome::Failed, 11), Some(1));
     }
 }

@@ -17,6 +17,8 @@ pub struct OperatorConfig {
     pub health_probe_bind_address: String,
     /// Port of the webhooks.
     pub webhook_port: u16,
+    /// The webhooks besides their port. Not a key of the Go operator.
+    pub webhooks: Webhooks,
     /// Leader election.
     pub leader_election: LeaderElection,
     /// Metrics.
@@ -27,6 +29,18 @@ pub struct OperatorConfig {
     pub job: Job,
     /// Looking for images. Not a key of the Go operator.
     pub images: Images,
+}
+
+/// The webhooks besides their port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhooks {
+    /// Whether the operator serves them too; `kmm webhook` always does.
+    pub enabled: bool,
+    /// Address of the machine where they are served; empty for every one.
+    pub bind_address: String,
+    /// Folder with `tls.crt` and `tls.key`.
+    pub cert_dir: String,
 }
 
 /// Leader election.
@@ -98,6 +112,11 @@ impl Default for OperatorConfig {
         Self {
             health_probe_bind_address: ":8081".to_owned(),
             webhook_port: 9443,
+            webhooks: Webhooks {
+                enabled: false,
+                bind_address: String::new(),
+                cert_dir: "/tmp/k8s-webhook-server/serving-certs".to_owned(),
+            },
             leader_election: LeaderElection {
                 enabled: true,
                 resource_id: "kmm.sigs.x-k8s.io".to_owned(),
@@ -154,6 +173,15 @@ impl OperatorConfig {
             match key {
                 "healthProbeBindAddress" => reader.text(value, &mut config.health_probe_bind_address),
                 "webhookPort" => reader.port(value, &mut config.webhook_port),
+                "webhooks" => {
+                    let section = &mut config.webhooks;
+                    reader.section(key, value, |reader, key, value| match key {
+                        "enabled" => reader.flag(value, &mut section.enabled),
+                        "bindAddress" => reader.text(value, &mut section.bind_address),
+                        "certDir" => reader.text(value, &mut section.cert_dir),
+                        _ => reader.unknown("bindAddress, certDir, enabled"),
+                    });
+                }
                 "leaderElection" => {
                     let section = &mut config.leader_election;
                     reader.section(key, value, |reader, key, value| match key {
@@ -193,7 +221,7 @@ impl OperatorConfig {
                     _ => reader.unknown("check"),
                 }),
                 _ => reader.unknown(
-                    "healthProbeBindAddress, images, job, leaderElection, metrics, webhookPort, worker",
+                    "healthProbeBindAddress, images, job, leaderElection, metrics, webhookPort, webhooks, worker",
                 ),
             }
         });
@@ -352,6 +380,7 @@ mod tests {
             "metrics": {"bindAddress": "0", "enableAuthnAuthz": false, "secureServing": false},
             "worker": {"runAsUser": 7, "seLinuxType": "", "firmwareHostPath": "/var/lib/firmware"},
             "job": {"gcDelay": "1h30m"}, "images": {"check": "registry"},
+            "webhooks": {"enabled": true, "bindAddress": "127.0.0.1", "certDir": "/certs"},
         }));
         let config = config.unwrap();
         assert_eq!(config.job.gc_delay, Duration::from_secs(5400));
@@ -362,6 +391,12 @@ mod tests {
             Some("/var/lib/firmware")
         );
         assert_eq!((config.webhook_port, config.leader_election.enabled), (2, false));
+        let webhooks = Webhooks {
+            enabled: true,
+            bind_address: "127.0.0.1".to_owned(),
+            cert_dir: "/certs".to_owned(),
+        };
+        assert_eq!(config.webhooks, webhooks);
     }
 
     /// Row 6.29: nothing falls back to defaults in silence, and every fault is told at once.

@@ -74,6 +74,7 @@ pub use config::Job;
 pub use config::LeaderElection;
 pub use config::Metrics;
 pub use config::OperatorConfig;
+pub use config::Webhooks;
 pub use config::Worker;
 pub use plan::Action;
 pub use plan::Event;

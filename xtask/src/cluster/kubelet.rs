@@ -110,7 +110,15 @@ async fn tend(client: &Client, pod: &Value) -> Result<()> {
     if !pod["spec"]["nodeName"].is_string() {
         return Ok(());
     }
+    let name = metadata["name"].as_str().unwrap_or_default();
     if metadata["deletionTimestamp"].is_string() {
+        // A kubelet says how a pod ended before it lets it go, also of one that never ran.
+        if !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
+            let ended = json!({"status": {"phase": "Failed"}});
+            api_of(client, pod)?
+                .patch_status(name, &PatchParams::default(), &Patch::Merge(&ended))
+                .await?;
+        }
         if metadata["deletionGracePeriodSeconds"] != 0 {
             delete_now(client, pod).await?;
         }
@@ -130,7 +138,6 @@ async fn tend(client: &Client, pod: &Value) -> Result<()> {
         "phase": phase,
         "conditions": [{"type": "Ready", "status": ready}],
     }});
-    let name = metadata["name"].as_str().unwrap_or_default();
     api_of(client, pod)?
         .patch_status(name, &PatchParams::default(), &Patch::Merge(&status))
         .await?;

@@ -26,8 +26,8 @@ use super::objects::list;
 use super::objects::until;
 use super::running::Operator;
 
-const BETA: &str = "kmm.sigs.x-k8s.io/v1beta1";
-const OLD: &str = "6.1.0-30-amd64";
+pub(super) const BETA: &str = "kmm.sigs.x-k8s.io/v1beta1";
+pub(super) const OLD: &str = "6.1.0-30-amd64";
 const NEW: &str = "6.1.0-31-cloud-amd64";
 
 fn nic() -> ModuleName {
@@ -133,7 +133,7 @@ async fn scenes(
     operator.stop()
 }
 
-fn node(name: &str, pool: &str) -> Value {
+pub(super) fn node(name: &str, pool: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": name, "labels": {"pool": pool, "kubernetes.io/arch": "amd64"}},
@@ -151,7 +151,7 @@ fn node(name: &str, pool: &str) -> Value {
 }
 
 /// One that fits, and one whose mappings take no kernel in use.
-fn modules() -> [Value; 2] {
+pub(super) fn modules() -> [Value; 2] {
     let module = |name: &str, mappings: Value| {
         json!({
             "apiVersion": BETA, "kind": "Module", "metadata": {"name": name, "namespace": "drivers"},

@@ -107,6 +107,21 @@ impl Process {
         None
     }
 
+    /// Stops the program in the middle of what it does, until [`Process::resume`].
+    pub(crate) fn pause(&self) {
+        signal_group(self.child.id(), Signal::STOP);
+    }
+
+    /// Has it go on.
+    pub(crate) fn resume(&self) {
+        signal_group(self.child.id(), Signal::CONT);
+    }
+
+    /// Its exit code, once it has ended by itself; a signal has none.
+    pub(crate) fn ended(&mut self) -> Result<Option<Option<i32>>> {
+        Ok(self.child.try_wait()?.map(|status| status.code()))
+    }
+
     /// Ends the program at once.
     pub(crate) fn kill(&mut self) {
         signal_group(self.child.id(), Signal::KILL);

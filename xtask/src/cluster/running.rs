@@ -17,6 +17,10 @@ const WRITTEN: &str = " written ";
 /// A line of its log that tells of a complete list; there are so many.
 const LISTED: (&str, usize) = (" listed ", 8);
 
+/// The configuration of one that is alone, and serves nothing.
+const CONFIG: &str =
+    "leaderElection: {enabled: false}\nhealthProbeBindAddress: \"0\"\nmetrics: {bindAddress: \"0\"}\n";
+
 /// Builds `kmm`.
 pub(super) fn build() -> Result<PathBuf> {
     steps::run(&steps::cargo(), &["build", "--quiet", "--package", "kmm-cli"])?;
@@ -32,8 +36,7 @@ impl Operator {
     /// Starts it, as an administrator does.
     pub(super) fn start(plane: &ControlPlane, kmm: &std::path::Path, name: &str) -> Result<Self> {
         let config = plane.folder().join("operator.yaml");
-        std::fs::write(&config, "leaderElection:\n  enabled: false\n")
-            .context("could not write operator.yaml")?;
+        std::fs::write(&config, CONFIG).context("could not write operator.yaml")?;
         let arguments = [
             "operator".to_owned(),
             format!("--config={}", config.display()),

@@ -31,12 +31,7 @@ pub(super) async fn run(kmm: &Path, recording: &str) -> Result<()> {
     let mut plane = ControlPlane::start().await?;
     let client = plane.client().await?;
     objects::install_crds(&client).await?;
-    let path = steps::root()
-        .join("kmm-core/tests/data/reconcile")
-        .join(recording);
-    let text =
-        std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
-    let recorded: Vec<Value> = serde_json::from_str(&text)?;
+    let recorded = recorded(recording)?;
     let count = recorded.len();
     // Before the controllers run: the DaemonSet finds its pods, instead of making others.
     put_back(&client, recorded).await?;
@@ -77,6 +72,16 @@ pub(super) async fn run(kmm: &Path, recording: &str) -> Result<()> {
     operator.stop()
 }
 
+/// What was recorded.
+pub(super) fn recorded(recording: &str) -> Result<Vec<Value>> {
+    let path = steps::root()
+        .join("kmm-core/tests/data/reconcile")
+        .join(recording);
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
 /// It wrote nothing because there was nothing to write: what is taken away is put back.
 async fn is_awake(client: &Client) -> Result<()> {
     let mark = names::CONTAINS_MODULES;
@@ -90,7 +95,7 @@ async fn is_awake(client: &Client) -> Result<()> {
 }
 
 /// Creates recorded objects, with owners as they are called now.
-async fn put_back(client: &Client, mut recorded: Vec<Value>) -> Result<()> {
+pub(super) async fn put_back(client: &Client, mut recorded: Vec<Value>) -> Result<()> {
     // Owners come first.
     let order = ["Namespace", "Node", "Module", "DaemonSet"];
     let place = |object: &Value| {
