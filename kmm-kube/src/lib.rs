@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`crd`] | the CustomResourceDefinitions, made from the schemas of the core |
 //! | [`operator`] | the operator: watches, decisions, writes |
+//! | [`snapshot`] | what the operator would decide now, from one look at a cluster |
 //!
 //! # How the operator works
 //!
@@ -25,6 +26,7 @@
 
 pub mod crd;
 pub mod operator;
+pub mod snapshot;
 
 mod adapter;
 mod cached;

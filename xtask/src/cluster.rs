@@ -10,10 +10,12 @@
 //! // everything is stopped and removed when `plane` is dropped
 //! ```
 
+mod access;
 mod binaries;
 mod certificates;
 mod check;
 mod control_plane;
+mod installed;
 mod kubelet;
 mod life;
 mod objects;
@@ -24,6 +26,8 @@ mod takeover;
 use anyhow::Context;
 use anyhow::Result;
 
+use crate::deploy;
+
 /// `cargo xtask cluster`: sets the control plane up and shows that it works.
 pub(crate) fn command() -> Result<()> {
     run(check::check())
@@ -33,14 +37,23 @@ pub(crate) fn command() -> Result<()> {
 pub(crate) fn operator() -> Result<()> {
     let kmm = running::build()?;
     run(async {
-        life::run(&kmm).await.context("the life of a Module")?;
+        let mut asked = life::run(&kmm).await.context("the life of a Module")?;
         for recording in ["settled.json", "settled-after-change.json"] {
-            takeover::run(&kmm, recording)
+            let more = takeover::run(&kmm, recording)
                 .await
                 .with_context(|| format!("taking over {recording}"))?;
+            asked.extend(more);
         }
-        Ok(())
+        access::compare(&asked).context("the operator's roles")
     })
+}
+
+/// `cargo xtask manifests`: the manifests and the chart, compared, installed, and used as the guides say.
+pub(crate) fn manifests() -> Result<()> {
+    let tools = deploy::Tools::set_up()?;
+    deploy::same_objects(&tools)?;
+    let kmm = running::build()?;
+    run(installed::check(&tools, &kmm))
 }
 
 fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {

@@ -12,6 +12,8 @@ use kube::Client;
 use serde_json::Value;
 use serde_json::json;
 
+use super::access;
+use super::access::Asked;
 use super::control_plane::ControlPlane;
 use super::life::settled;
 use super::objects;
@@ -27,10 +29,11 @@ use crate::steps;
 const WATCHED: Duration = Duration::from_secs(10);
 
 /// Puts the objects of a recording back, starts the operator, and sees that it writes nothing.
-pub(super) async fn run(kmm: &Path, recording: &str) -> Result<()> {
+pub(super) async fn run(kmm: &Path, recording: &str) -> Result<Asked> {
     let mut plane = ControlPlane::start().await?;
     let client = plane.client().await?;
     objects::install_crds(&client).await?;
+    access::install(&plane, &client).await?;
     let path = steps::root()
         .join("kmm-core/tests/data/reconcile")
         .join(recording);
@@ -74,7 +77,8 @@ pub(super) async fn run(kmm: &Path, recording: &str) -> Result<()> {
     );
     is_awake(&client).await?;
     println!("{count} objects of {recording} were taken over without a write");
-    operator.stop()
+    operator.stop()?;
+    access::asked(&plane)
 }
 
 /// It wrote nothing because there was nothing to write: what is taken away is put back.
