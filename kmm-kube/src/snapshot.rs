@@ -40,7 +40,9 @@ pub struct Snapshot {
 #[non_exhaustive]
 pub enum LookError {
     /// The API server does not let it be seen.
-    #[error("you may not {verb} {resource} in all namespaces: bind the ClusterRole kmm-explain, or another one with this verb")]
+    #[error(
+        "you may not {verb} {resource} in all namespaces: bind the ClusterRole kmm-explain, or another one with this verb"
+    )]
     Forbidden {
         /// The verb.
         verb: &'static str,
@@ -257,7 +259,10 @@ mod tests {
     }
 
     fn codes(snapshot: &Snapshot) -> Vec<&str> {
-        snapshot.reasons().map(|(_, reason)| reason.cause.code()).collect()
+        snapshot
+            .reasons()
+            .map(|(_, reason)| reason.cause.code())
+            .collect()
     }
 
     #[test]
@@ -289,6 +294,10 @@ mod tests {
         assert!(text(403).starts_with("you may not list nodemodulesconfigs.kmm.sigs.x-k8s.io in all"));
         assert!(text(404).starts_with("the API server knows no nodemodulesconfigs.kmm.sigs.x-k8s.io:"));
         assert!(text(500).starts_with("nodemodulesconfigs.kmm.sigs.x-k8s.io cannot be listed"));
-        assert!(failed(Kind::Pod, status(403)).to_string().starts_with("you may not list pods"));
+        assert!(
+            failed(Kind::Pod, status(403))
+                .to_string()
+                .starts_with("you may not list pods")
+        );
     }
 }

@@ -53,7 +53,14 @@ pub(crate) fn manifests() -> Result<()> {
     let tools = deploy::Tools::set_up()?;
     deploy::same_objects(&tools)?;
     let kmm = running::build()?;
-    run(installed::check(&tools, &kmm))
+    run(async {
+        installed::check(&tools, &kmm)
+            .await
+            .context("docs/guide/install.md")?;
+        installed::migrate(&tools, &kmm)
+            .await
+            .context("docs/guide/migration.md")
+    })
 }
 
 fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {

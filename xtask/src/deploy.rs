@@ -29,12 +29,18 @@ const SAME: [(&str, &[&str]); 5] = [
     ("overlays/webhook-cert-manager", &["--set=webhook.enabled=true"]),
     (
         "overlays/webhook-given-secret",
-        &["--set=webhook.enabled=true", "--set=webhook.certificate.certManager=false"],
+        &[
+            "--set=webhook.enabled=true",
+            "--set=webhook.certificate.certManager=false",
+        ],
     ),
     ("overlays/registry-check", &["--set=config.images.check=registry"]),
     (
         "overlays/secure-metrics",
-        &["--set=config.metrics.enableAuthnAuthz=true", "--set=config.metrics.secureServing=true"],
+        &[
+            "--set=config.metrics.enableAuthnAuthz=true",
+            "--set=config.metrics.secureServing=true",
+        ],
     ),
 ];
 
@@ -134,13 +140,17 @@ pub(crate) fn same_objects(tools: &Tools) -> Result<()> {
     }
     for (value, named) in WRONG {
         let set = format!("--set={value}");
-        let (code, _, said) = tools.try_run("helm", &["template", "kmm", "kmm-kube/deploy/helm/kmm", &set])?;
+        let (code, _, said) =
+            tools.try_run("helm", &["template", "kmm", "kmm-kube/deploy/helm/kmm", &set])?;
         ensure!(
             code != Some(0) && said.contains("schema") && said.contains(named),
             "the value {value} was taken, or refused for something else: {said}"
         );
     }
-    println!("{} wrong values were refused by the schema of the chart", WRONG.len());
+    println!(
+        "{} wrong values were refused by the schema of the chart",
+        WRONG.len()
+    );
     Ok(())
 }
 
@@ -194,7 +204,11 @@ fn compare(one: &Objects, other: &Objects) -> Result<usize> {
         names(other)
     );
     for (key, object) in one {
-        ensure!(Some(object) == other.get(key), "{key}: {object}\nand {:?}", other.get(key));
+        ensure!(
+            Some(object) == other.get(key),
+            "{key}: {object}\nand {:?}",
+            other.get(key)
+        );
     }
     Ok(one.len())
 }

@@ -37,7 +37,12 @@ pub(crate) fn build() -> Result<()> {
     for (image, name) in [(OPERATOR, "operator"), (WORKER, "worker")] {
         let archive = place.folder.join(format!("kmm-{name}.oci.tar"));
         let _ = fs::remove_file(&archive);
-        place.buildah(&["push", "--quiet", image, &format!("oci-archive:{}:{name}", archive.display())])?;
+        place.buildah(&[
+            "push",
+            "--quiet",
+            image,
+            &format!("oci-archive:{}:{name}", archive.display()),
+        ])?;
         println!("{}: {} bytes", archive.display(), fs::metadata(&archive)?.len());
     }
     Ok(())
@@ -85,7 +90,10 @@ impl Place {
 
     fn operator(&self) -> Result<()> {
         let root = self.folder.join("operator");
-        copy(&worker::build_static("kmm", "release", &[])?, &root.join("usr/local/bin/kmm"))?;
+        copy(
+            &worker::build_static("kmm", "release", &[])?,
+            &root.join("usr/local/bin/kmm"),
+        )?;
         copy(&Path::new("/").join(AUTHORITIES), &root.join(AUTHORITIES))
     }
 
@@ -104,7 +112,19 @@ impl Place {
         let file = steps::root().join(format!("kmm-kube/deploy/images/{name}.Containerfile"));
         let file = file.to_string_lossy();
         let version = format!("org.opencontainers.image.version={}", env!("CARGO_PKG_VERSION"));
-        let arguments = ["build", "--quiet", "--timestamp", "0", "--label", &version, "--file", &file, "--tag", image, "."];
+        let arguments = [
+            "build",
+            "--quiet",
+            "--timestamp",
+            "0",
+            "--label",
+            &version,
+            "--file",
+            &file,
+            "--tag",
+            image,
+            ".",
+        ];
         self.buildah(&arguments).map(drop)
     }
 
@@ -115,7 +135,10 @@ impl Place {
         ensure!(said == wanted, "`kmm --version` in its image says {said:?}");
         let crds = self.run(OPERATOR, &["/usr/local/bin/kmm", "crds", "-o", "json"])?;
         let crds: serde_json::Value = serde_json::from_str(&crds)?;
-        ensure!(crds["items"].as_array().is_some_and(|list| list.len() >= 5), "{crds}");
+        ensure!(
+            crds["items"].as_array().is_some_and(|list| list.len() >= 5),
+            "{crds}"
+        );
         self.runs_as(OPERATOR)
     }
 
@@ -123,9 +146,15 @@ impl Place {
     fn try_worker(&self) -> Result<()> {
         let said = self.run(WORKER, &["/usr/local/bin/kmm-worker", "--version"])?;
         let wanted = format!("kmm-worker {}\n", env!("CARGO_PKG_VERSION"));
-        ensure!(said == wanted, "`kmm-worker --version` in its image says {said:?}");
+        ensure!(
+            said == wanted,
+            "`kmm-worker --version` in its image says {said:?}"
+        );
         let said = self.run(WORKER, &["/sbin/modprobe", "--version"])?;
-        ensure!(said.starts_with("kmod version"), "`modprobe --version` in the image says {said:?}");
+        ensure!(
+            said.starts_with("kmod version"),
+            "`modprobe --version` in the image says {said:?}"
+        );
         let program = "/usr/local/bin/kmm-worker";
         let copied = ["copy", program, "/tmp/kmm-worker", "--result", "/dev/stdout"];
         let said = self.run(WORKER, &[&[program], &copied[..]].concat())?;
@@ -140,7 +169,10 @@ impl Place {
         let config = &image["OCIv1"]["config"];
         ensure!(config["User"] == "65532:65532", "{config}");
         let labels = &config["Labels"];
-        ensure!(labels["org.opencontainers.image.version"] == env!("CARGO_PKG_VERSION"), "{labels}");
+        ensure!(
+            labels["org.opencontainers.image.version"] == env!("CARGO_PKG_VERSION"),
+            "{labels}"
+        );
         Ok(())
     }
 
@@ -148,7 +180,15 @@ impl Place {
     fn run(&self, image: &str, command: &[&str]) -> Result<String> {
         let name = self.buildah(&["from", "--quiet", image])?;
         let name = name.trim();
-        let mut arguments = vec!["run", "--isolation", "chroot", "--user", "65532:65532", "--network", "none"];
+        let mut arguments = vec![
+            "run",
+            "--isolation",
+            "chroot",
+            "--user",
+            "65532:65532",
+            "--network",
+            "none",
+        ];
         // What the machine may not allow: to raise limits.
         arguments.extend(["--cap-drop", "all", name, "--"]);
         arguments.extend(command);

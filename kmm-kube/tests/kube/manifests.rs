@@ -43,14 +43,19 @@ fn objects() -> Vec<Value> {
 fn listed(folder: &str) -> Vec<String> {
     let kustomization = &read(&format!("{folder}/kustomization.yaml"))[0];
     let resources = kustomization["resources"].as_array().unwrap();
-    resources.iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+    resources
+        .iter()
+        .map(|one| one.as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn find(kind: &str, name: &str) -> Value {
     let mut found = objects()
         .into_iter()
         .filter(|object| object["kind"] == kind && object["metadata"]["name"] == name);
-    let object = found.next().unwrap_or_else(|| panic!("there is no {kind} {name}"));
+    let object = found
+        .next()
+        .unwrap_or_else(|| panic!("there is no {kind} {name}"));
     assert!(found.next().is_none(), "{kind} {name} is there twice");
     object
 }
@@ -93,18 +98,29 @@ fn the_configuration_is_one_and_fits_the_ports() {
         .collect();
     assert_eq!(election, []);
     let deployment = find("Deployment", "kmm-operator");
-    assert_eq!(port(&deployment, "health"), port_of(&config.health_probe_bind_address));
-    assert_eq!(port(&deployment, "metrics"), port_of(&config.metrics.bind_address));
+    assert_eq!(
+        port(&deployment, "health"),
+        port_of(&config.health_probe_bind_address)
+    );
+    assert_eq!(
+        port(&deployment, "metrics"),
+        port_of(&config.metrics.bind_address)
+    );
     let webhook = find("Deployment", "kmm-webhook");
     assert_eq!(port(&webhook, "webhook"), u64::from(config.webhook_port));
-    assert_eq!(port(&webhook, "health"), port_of(&config.health_probe_bind_address));
+    assert_eq!(
+        port(&webhook, "health"),
+        port_of(&config.health_probe_bind_address)
+    );
 }
 
 /// The configuration file is there for keys that a reader may want to change, with the values that hold without it.
 #[test]
 fn the_configuration_says_what_holds_by_default() {
     let (ours, mut default) = (config(), OperatorConfig::default());
-    default.health_probe_bind_address.clone_from(&ours.health_probe_bind_address);
+    default
+        .health_probe_bind_address
+        .clone_from(&ours.health_probe_bind_address);
     default.metrics.clone_from(&ours.metrics);
     assert_eq!(ours, default);
 }
@@ -113,12 +129,18 @@ fn the_configuration_says_what_holds_by_default() {
 fn the_lease_may_be_changed_and_no_other() {
     let role = find("Role", "kmm-operator-leader-election");
     let rules = role["rules"].as_array().unwrap();
-    let named: Vec<&Value> = rules.iter().filter(|rule| !rule["resourceNames"].is_null()).collect();
+    let named: Vec<&Value> = rules
+        .iter()
+        .filter(|rule| !rule["resourceNames"].is_null())
+        .collect();
     assert_eq!(named.len(), 1);
     let id = config().leader_election.resource_id;
     assert_eq!(named[0]["resourceNames"], json!([id]));
     // A name that is not there yet cannot be named: creating is for all.
-    let rest: Vec<&Value> = rules.iter().filter(|rule| rule["resourceNames"].is_null()).collect();
+    let rest: Vec<&Value> = rules
+        .iter()
+        .filter(|rule| rule["resourceNames"].is_null())
+        .collect();
     assert_eq!(rest.len(), 1);
     assert_eq!(rest[0]["verbs"], json!(["create"]));
 }
@@ -132,7 +154,14 @@ fn no_role_grants_everything_or_reaches_secrets() {
         for rule in role["rules"].as_array().unwrap() {
             let text = rule.to_string();
             assert!(!text.contains('*'), "{text}");
-            for never in ["secrets", "roles", "escalate", "impersonate", "pods/exec", "tokenreviews"] {
+            for never in [
+                "secrets",
+                "roles",
+                "escalate",
+                "impersonate",
+                "pods/exec",
+                "tokenreviews",
+            ] {
                 assert!(!text.contains(never), "{text}");
             }
         }
@@ -168,7 +197,10 @@ fn pods_are_restricted() {
         let pod = &deployment["spec"]["template"]["spec"];
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{name}");
         assert_ne!(pod["securityContext"]["runAsUser"], 0, "{name}");
-        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{name}");
+        assert_eq!(
+            pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault",
+            "{name}"
+        );
         let container = &pod["containers"][0];
         let wanted = json!({
             "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
@@ -210,7 +242,9 @@ fn webhooks_refuse_where_they_cannot_be_asked() {
         assert_eq!(webhook["clientConfig"]["service"]["name"], "kmm-webhook");
     }
     // Other namespaces can be deleted even while no webhook answers.
-    let namespaces = webhooks.iter().find(|one| one["rules"][0]["resources"][0] == "namespaces");
+    let namespaces = webhooks
+        .iter()
+        .find(|one| one["rules"][0]["resources"][0] == "namespaces");
     let selector = &namespaces.unwrap()["namespaceSelector"]["matchLabels"];
     assert_eq!(*selector, json!({names::CONTAINS_MODULES: ""}));
 }

@@ -146,7 +146,8 @@ pub(super) async fn token(client: &Client, namespace: &str, account: &str) -> Re
 /// What the operator asked this control plane for.
 pub(super) fn asked(plane: &ControlPlane) -> Result<Asked> {
     let path = audit_log(plane.folder());
-    let log = std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+    let log =
+        std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
     let mut asked = Asked::default();
     for line in log.lines() {
         let record: Value = serde_json::from_str(line).context("a line of the audit log")?;
@@ -165,7 +166,9 @@ pub(super) fn asked(plane: &ControlPlane) -> Result<Asked> {
             },
             verb: text(&record["verb"]),
         };
-        if record["responseStatus"]["code"] == 403 && record["annotations"]["authorization.k8s.io/decision"] != "allow" {
+        if record["responseStatus"]["code"] == 403
+            && record["annotations"]["authorization.k8s.io/decision"] != "allow"
+        {
             asked.refused.insert(permission.clone());
         }
         *asked.all.entry(permission).or_default() += 1;
@@ -222,7 +225,10 @@ pub(super) fn compare(asked: &Asked) -> Result<()> {
         .filter(|grant| !asked.all.keys().any(|wish| covers(grant, wish)))
         .collect();
     let needless = list(unused.iter().copied().filter(|grant| !is_known(grant)));
-    ensure!(needless.is_empty(), "nothing asked for {needless}, which is granted");
+    ensure!(
+        needless.is_empty(),
+        "nothing asked for {needless}, which is granted"
+    );
     for (name, why) in NOT_SEEN {
         ensure!(
             granted.iter().any(|grant| grant.to_string() == name),

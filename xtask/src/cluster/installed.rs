@@ -29,6 +29,7 @@ use super::objects::create;
 use super::objects::get;
 use super::objects::until;
 use super::running::Operator;
+use super::takeover;
 use crate::deploy::NAMESPACE;
 use crate::deploy::Tools;
 use crate::steps;
@@ -47,9 +48,16 @@ pub(super) async fn check(tools: &Tools, kmm: &Path) -> Result<()> {
     create(&client, &node).await?;
     let _kubelets = Kubelets::start(&client);
     let shell = Shell::new(&plane, tools, kmm)?;
-    let mut pod = Pod { running: None, count: 0 };
+    let mut pod = Pod {
+        running: None,
+        count: 0,
+    };
     let blocks = blocks("docs/guide/install.md")?;
-    ensure!(blocks.len() > 10, "the guide has {} blocks of commands", blocks.len());
+    ensure!(
+        blocks.len() > 10,
+        "the guide has {} blocks of commands",
+        blocks.len()
+    );
     for block in &blocks {
         pod.follow(&plane, &client, kmm).await?;
         let run = shell.run(block).await;
@@ -61,8 +69,103 @@ pub(super) async fn check(tools: &Tools, kmm: &Path) -> Result<()> {
             refused_without_webhook(&client).await?;
         }
     }
-    println!("{} blocks of commands of docs/guide/install.md were run", blocks.len());
+    println!(
+        "{} blocks of commands of docs/guide/install.md were run",
+        blocks.len()
+    );
     Ok(())
+}
+
+/// Takes a cluster over from the Go operator as the guide says, and sees that nothing changes.
+pub(super) async fn migrate(tools: &Tools, kmm: &Path) -> Result<()> {
+    let mut plane = ControlPlane::start().await?;
+    let client = plane.client().await?;
+    super::objects::install_crds(&client).await?;
+    takeover::put_back_recording(&client, "settled.json").await?;
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    apply(&client, &namespace).await?;
+    for object in go_operator() {
+        apply(&client, &object).await?;
+    }
+    plane.start_controllers().await?;
+    takeover::wait_until_counted(&client).await?;
+    let shell = Shell::new(&plane, tools, kmm)?;
+    // The folder `kmm` of the other guide, without the installation.
+    let install = blocks("docs/guide/install.md")?;
+    let first = install.first().context("the guide has no commands")?;
+    let folder = first.text.split("kubectl apply").next().unwrap_or_default();
+    let folder = Block {
+        text: folder.to_owned(),
+        eventually: false,
+    };
+    shell.run(&folder).await?;
+    let before = life::settled(&client).await?;
+    let mut pod = Pod {
+        running: None,
+        count: 0,
+    };
+    let blocks = blocks("docs/guide/migration.md")?;
+    ensure!(
+        blocks.len() >= 7,
+        "the guide has {} blocks of commands",
+        blocks.len()
+    );
+    for block in &blocks {
+        pod.follow(&plane, &client, kmm).await?;
+        shell.run(block).await?;
+    }
+    let Some((_, operator)) = &pod.running else {
+        bail!("the guide installed no operator");
+    };
+    let after = life::settled(&client).await?;
+    for (key, object) in before.as_object().into_iter().flatten() {
+        // Stand-ins and the namespace of the operators change, as they should.
+        if !key.contains(NAMESPACE) {
+            ensure!(after[key] == *object, "{key} was {object}\nand is {}", after[key]);
+        }
+    }
+    ensure!(
+        operator.writes().is_empty(),
+        "the operator wrote: {:#?}",
+        operator.writes()
+    );
+    println!(
+        "{} blocks of commands of docs/guide/migration.md were run: nothing changed",
+        blocks.len()
+    );
+    Ok(())
+}
+
+/// What is left of a Go operator when it is stopped: objects with its names.
+fn go_operator() -> Vec<Value> {
+    let mut objects: Vec<Value> = ["kmm-operator-controller", "kmm-operator-webhook"]
+        .map(|name| {
+            let labels = json!({"app": name});
+            json!({
+                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": NAMESPACE},
+                "spec": {
+                    "replicas": 1, "selector": {"matchLabels": labels},
+                    "template": {
+                        "metadata": {"labels": labels},
+                        "spec": {"containers": [{"name": "manager", "image": "registry.example.com/go-operator:1"}]},
+                    },
+                },
+            })
+        })
+        .into();
+    objects.push(json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "kmm-operator-validating-webhook-configuration"},
+        "webhooks": [{
+            "name": "vmodule.kb.io", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail",
+            "clientConfig": {"service": {"name": "kmm-operator-webhook-service", "namespace": NAMESPACE}},
+            "rules": [{
+                "apiGroups": ["kmm.sigs.x-k8s.io"], "apiVersions": ["v1beta1"], "operations": ["CREATE", "UPDATE"],
+                "resources": ["modules"],
+            }],
+        }],
+    }));
+    objects
 }
 
 /// The operator's pod.
@@ -172,7 +275,8 @@ impl Shell {
                 .env("HOME", &self.folder)
                 .output()
                 .context("could not start `bash`")?;
-            let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+            let said =
+                String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
             if out.status.success() {
                 println!("{}", said.trim_end());
                 return Ok(());
@@ -205,10 +309,18 @@ async fn explained(plane: &ControlPlane, client: &Client, kmm: &Path) -> Result<
     ensure!(code == Some(1) && answer["version"] == 1, "{code:?} {answer}");
     let module = &answer["modules"][0];
     let gates = module["nodes"][0]["gates"].as_array().context("no gates")?;
-    let shut: Vec<&Value> = gates.iter().filter(|gate| gate["status"] == "fail").map(|gate| &gate["gate"]).collect();
+    let shut: Vec<&Value> = gates
+        .iter()
+        .filter(|gate| gate["status"] == "fail")
+        .map(|gate| &gate["gate"])
+        .collect();
     ensure!(shut == ["mapping"], "{module}");
     let reasons = module["reasons"].as_array().context("no reasons")?;
-    let says = |code: &str| reasons.iter().any(|said| said["code"] == code && said["progress"] == "stuck");
+    let says = |code: &str| {
+        reasons
+            .iter()
+            .any(|said| said["code"] == code && said["progress"] == "stuck")
+    };
     ensure!(says("NoMapping") && says("NodesLeftOut"), "{module}");
     for (arguments, named) in [
         (&["drivers/none"][..], "there is no Module `drivers/none`"),
@@ -216,7 +328,10 @@ async fn explained(plane: &ControlPlane, client: &Client, kmm: &Path) -> Result<
         (&["--context", "other"], "no way to a cluster"),
     ] {
         let (code, _, said) = ask(&admin, arguments)?;
-        ensure!(code == Some(2) && said.contains(named), "{arguments:?}: {code:?} {said}");
+        ensure!(
+            code == Some(2) && said.contains(named),
+            "{arguments:?}: {code:?} {said}"
+        );
     }
     // Somebody without rights, then with the role that is made for it, and nobody at all.
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "curious", "namespace": "drivers"}});
@@ -224,17 +339,26 @@ async fn explained(plane: &ControlPlane, client: &Client, kmm: &Path) -> Result<
     let curious = plane.folder().join("curious.kubeconfig");
     plane.write_kubeconfig(&curious, &access::token(client, "drivers", "curious").await?)?;
     let (code, _, said) = ask(&curious, &["lost"])?;
-    ensure!(code == Some(2) && said.contains("you may not list nodes"), "{code:?} {said}");
+    ensure!(
+        code == Some(2) && said.contains("you may not list nodes"),
+        "{code:?} {said}"
+    );
     apply(client, &json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "curious"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "kmm-explain"},
         "subjects": [{"kind": "ServiceAccount", "name": "curious", "namespace": "drivers"}],
     }))
     .await?;
-    until("the role lets it be seen", async || Ok(ask(&curious, &["lost"])?.0 == Some(1))).await?;
+    until("the role lets it be seen", async || {
+        Ok(ask(&curious, &["lost"])?.0 == Some(1))
+    })
+    .await?;
     plane.write_kubeconfig(&curious, "no token")?;
     let (code, _, said) = ask(&curious, &[])?;
-    ensure!(code == Some(2) && said.contains("does not know who asks"), "{code:?} {said}");
+    ensure!(
+        code == Some(2) && said.contains("does not know who asks"),
+        "{code:?} {said}"
+    );
     super::objects::delete_now(client, &lost).await?;
     println!("kmm explain --cluster: gates and reasons agree, and refusals name the verb");
     Ok(())

@@ -34,28 +34,10 @@ pub(super) async fn run(kmm: &Path, recording: &str) -> Result<Asked> {
     let client = plane.client().await?;
     objects::install_crds(&client).await?;
     access::install(&plane, &client).await?;
-    let path = steps::root()
-        .join("kmm-core/tests/data/reconcile")
-        .join(recording);
-    let text =
-        std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
-    let recorded: Vec<Value> = serde_json::from_str(&text)?;
-    let count = recorded.len();
     // Before the controllers run: the DaemonSet finds its pods, instead of making others.
-    put_back(&client, recorded).await?;
+    let count = put_back_recording(&client, recording).await?;
     plane.start_controllers().await?;
-    until("the DaemonSet has its pods and the nodes are ready", async || {
-        let sets = list(&client, "apps/v1", "DaemonSet").await?;
-        let nodes = list(&client, "v1", "Node").await?;
-        let counted = |set: &Value| {
-            let status = &set["status"];
-            status["observedGeneration"] == set["metadata"]["generation"]
-                && status["numberReady"] == status["desiredNumberScheduled"]
-        };
-        let ready = |node: &Value| node["spec"]["taints"].as_array().is_none_or(Vec::is_empty);
-        Ok(sets.iter().all(counted) && nodes.iter().all(ready))
-    })
-    .await?;
+    wait_until_counted(&client).await?;
     let before = settled(&client).await?;
     let mut operator = Operator::start(&plane, kmm, "operator")?;
     operator.wait_until_listed().await?;
@@ -79,6 +61,35 @@ pub(super) async fn run(kmm: &Path, recording: &str) -> Result<Asked> {
     println!("{count} objects of {recording} were taken over without a write");
     operator.stop()?;
     access::asked(&plane)
+}
+
+/// Creates the objects of a recording; how many.
+pub(super) async fn put_back_recording(client: &Client, recording: &str) -> Result<usize> {
+    let path = steps::root()
+        .join("kmm-core/tests/data/reconcile")
+        .join(recording);
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+    let recorded: Vec<Value> = serde_json::from_str(&text)?;
+    let count = recorded.len();
+    put_back(client, recorded).await?;
+    Ok(count)
+}
+
+/// Waits until the controllers of Kubernetes have made of it what they make.
+pub(super) async fn wait_until_counted(client: &Client) -> Result<()> {
+    until("the DaemonSet has its pods and the nodes are ready", async || {
+        let sets = list(client, "apps/v1", "DaemonSet").await?;
+        let nodes = list(client, "v1", "Node").await?;
+        let counted = |set: &Value| {
+            let status = &set["status"];
+            status["observedGeneration"] == set["metadata"]["generation"]
+                && status["numberReady"] == status["desiredNumberScheduled"]
+        };
+        let ready = |node: &Value| node["spec"]["taints"].as_array().is_none_or(Vec::is_empty);
+        Ok(sets.iter().all(counted) && nodes.iter().all(ready))
+    })
+    .await
 }
 
 /// It wrote nothing because there was nothing to write: what is taken away is put back.

@@ -54,6 +54,8 @@ struct Said {
     code: &'static str,
     progress: Progress,
     text: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    mend: &'static str,
     #[serde(flatten)]
     reason: Reason,
 }
@@ -90,7 +92,10 @@ pub(super) fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> 
 }
 
 fn answer(arguments: &Explain, snapshot: &Snapshot) -> Result<Vec<Live>> {
-    let wanted = arguments.module.as_deref().or(arguments.live.only_module.as_deref());
+    let wanted = arguments
+        .module
+        .as_deref()
+        .or(arguments.live.only_module.as_deref());
     let modules: Vec<Module> = snapshot
         .modules()
         .iter()
@@ -137,7 +142,8 @@ impl Live {
     fn new(mut explained: Explained, snapshot: &Snapshot, every_node: bool) -> Self {
         let before = explained.nodes.len();
         explained.nodes.retain(|node| {
-            let is_selected = |gate: &kmm_core::node::Gate| gate.gate != GateKind::Selector || gate.status != Status::Fail;
+            let is_selected =
+                |gate: &kmm_core::node::Gate| gate.gate != GateKind::Selector || gate.status != Status::Fail;
             every_node || node.gates.iter().all(is_selected)
         });
         let module = &explained.module;
@@ -156,6 +162,10 @@ impl Live {
             code: reason.cause.code(),
             progress: reason.cause.progress(),
             text: reason.cause.to_string(),
+            mend: match reason.cause.progress() {
+                Progress::Stuck => reason.cause.mend(),
+                Progress::Done | Progress::Acting | Progress::Waiting => "",
+            },
             reason: reason.clone(),
         });
         Self {
@@ -182,7 +192,8 @@ fn text(live: &Live) -> String {
     let mut out = String::new();
     let Explained { module, nodes, .. } = &live.explained;
     let loaded = nodes.iter().filter(|node| {
-        let is_here = |said: &&Said| said.reason.node == node.node && matches!(said.reason.cause, Cause::Loaded);
+        let is_here =
+            |said: &&Said| said.reason.node == node.node && matches!(said.reason.cause, Cause::Loaded);
         live.reasons.iter().any(|said| is_here(&said))
     });
     let name = format!("{}/{}", module.namespace, module.name);
@@ -194,7 +205,11 @@ fn text(live: &Live) -> String {
         nodes.len()
     );
     if live.nodes_not_selected > 0 {
-        let _ = write!(out, "; its selector does not take {} more", live.nodes_not_selected);
+        let _ = write!(
+            out,
+            "; its selector does not take {} more",
+            live.nodes_not_selected
+        );
     }
     out.push('\n');
     let about = |node: &str| {
@@ -208,7 +223,11 @@ fn text(live: &Live) -> String {
         about(&node.node).for_each(|said| push_reason(&mut out, said));
     }
     let shown: BTreeSet<&str> = nodes.iter().map(|node| node.node.as_str()).collect();
-    let others: BTreeSet<&str> = live.reasons.iter().map(|said| said.reason.node.as_str()).collect();
+    let others: BTreeSet<&str> = live
+        .reasons
+        .iter()
+        .map(|said| said.reason.node.as_str())
+        .collect();
     for node in others.difference(&shown).filter(|node| !node.is_empty()) {
         let _ = writeln!(out, "\n{}: not selected", printable(node));
         about(node).for_each(|said| push_reason(&mut out, said));
@@ -228,5 +247,8 @@ fn push_reason(out: &mut String, said: &Said) {
     let _ = writeln!(out, "  {progress} {}: {first}", said.code);
     for line in lines {
         let _ = writeln!(out, "    {}", printable(line));
+    }
+    if !said.mend.is_empty() {
+        let _ = writeln!(out, "    help: {}", said.mend);
     }
 }
