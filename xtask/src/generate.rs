@@ -227,7 +227,7 @@ const TROUBLESHOOTING: &str = "\
 
 Why is a module not on a node? One command asks at every gate, and says what the operator makes of it now:
 
-```sh
+```text
 kmm explain --cluster NAMESPACE/MODULE NODE
 ```
 

@@ -19,11 +19,13 @@ const WORKER: &str = "localhost/kmm-worker";
 /// Where Debian keeps the certificates of authorities, and where programs look for them.
 const AUTHORITIES: &str = "etc/ssl/certs/ca-certificates.crt";
 
+/// As whom programs are tried.
+const NOBODY: [&str; 2] = ["--user", "65532:65532"];
+
 /// Builds both images, tries them, and leaves them as OCI archives in the cache folder; prints where.
 pub(crate) fn build() -> Result<()> {
     vm::installed(&[
         ("buildah", "/usr/bin/buildah"),
-        ("runc", "/usr/sbin/runc"),
         ("kmod", "/usr/bin/kmod"),
         ("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
     ])?;
@@ -130,36 +132,58 @@ impl Place {
 
     /// It runs as nobody, and knows its commands.
     fn try_operator(&self) -> Result<()> {
-        let said = self.run(OPERATOR, &["/usr/local/bin/kmm", "--version"])?;
+        let said = self.run(OPERATOR, &NOBODY, &["/usr/local/bin/kmm", "--version"])?;
         let wanted = format!("kmm {}\n", env!("CARGO_PKG_VERSION"));
         ensure!(said == wanted, "`kmm --version` in its image says {said:?}");
-        let crds = self.run(OPERATOR, &["/usr/local/bin/kmm", "crds", "-o", "json"])?;
+        let crds = self.run(OPERATOR, &NOBODY, &["/usr/local/bin/kmm", "crds", "-o", "json"])?;
         let crds: serde_json::Value = serde_json::from_str(&crds)?;
         ensure!(
             crds["items"].as_array().is_some_and(|list| list.len() >= 5),
             "{crds}"
         );
+        // Names are resolved without files of the image: the answer is that nobody listens there.
+        let ask = [
+            "/usr/local/bin/kmm",
+            "image",
+            "inspect",
+            "--plain-http",
+            "localhost:1/none:1",
+        ];
+        let refused = self.run(OPERATOR, &NOBODY, &ask).err();
+        let refused = refused.context("there is a registry on port 1")?.to_string();
+        ensure!(refused.contains("Connection refused"), "{refused}");
         self.runs_as(OPERATOR)
     }
 
     /// The program, modprobe, and the step that brings the program to images with no shell.
     fn try_worker(&self) -> Result<()> {
-        let said = self.run(WORKER, &["/usr/local/bin/kmm-worker", "--version"])?;
+        let said = self.run(WORKER, &NOBODY, &["/usr/local/bin/kmm-worker", "--version"])?;
         let wanted = format!("kmm-worker {}\n", env!("CARGO_PKG_VERSION"));
         ensure!(
             said == wanted,
             "`kmm-worker --version` in its image says {said:?}"
         );
-        let said = self.run(WORKER, &["/sbin/modprobe", "--version"])?;
+        let said = self.run(WORKER, &NOBODY, &["/sbin/modprobe", "--version"])?;
         ensure!(
             said.starts_with("kmod version"),
             "`modprobe --version` in the image says {said:?}"
         );
+        // The first init container of a pod on nodes that do not mount images: the second one runs what this one brings.
+        let share = self.folder.join("share");
+        let _ = fs::remove_dir_all(&share);
+        fs::create_dir(&share)?;
+        let volume = format!("{}:/kmm-bin", share.display());
         let program = "/usr/local/bin/kmm-worker";
-        let copied = ["copy", program, "/tmp/kmm-worker", "--result", "/dev/stdout"];
-        let said = self.run(WORKER, &[&[program], &copied[..]].concat())?;
+        let copy = ["copy", program, "/kmm-bin/kmm-worker", "--result", "/dev/stdout"];
+        let said = self.run(
+            WORKER,
+            &["--user", "0:0", "-v", &volume],
+            &[&[program], &copy[..]].concat(),
+        )?;
         let last: serde_json::Value = serde_json::from_str(said.lines().last().unwrap_or_default())?;
         ensure!(last["reason"] == "Copied", "{last}");
+        let out = Command::new(share.join("kmm-worker")).arg("--version").output()?;
+        ensure!(out.status.success(), "the copy of the program does not run");
         self.runs_as(WORKER)
     }
 
@@ -176,21 +200,14 @@ impl Place {
         Ok(())
     }
 
-    /// Runs a program in a container of an image, with no network and no capability.
-    fn run(&self, image: &str, command: &[&str]) -> Result<String> {
+    /// Runs a program in a container of an image, without a capability.
+    fn run(&self, image: &str, options: &[&str], command: &[&str]) -> Result<String> {
         let name = self.buildah(&["from", "--quiet", image])?;
         let name = name.trim();
-        let mut arguments = vec![
-            "run",
-            "--isolation",
-            "chroot",
-            "--user",
-            "65532:65532",
-            "--network",
-            "none",
-        ];
-        // What the machine may not allow: to raise limits.
-        arguments.extend(["--cap-drop", "all", name, "--"]);
+        // Takes hosts that allow no other isolation, too.
+        let mut arguments = vec!["run", "--isolation", "chroot", "--cap-drop", "all"];
+        arguments.extend(options);
+        arguments.extend([name, "--"]);
         arguments.extend(command);
         let said = self.buildah(&arguments);
         self.buildah(&["rm", name])?;
