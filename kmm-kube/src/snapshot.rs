@@ -241,10 +241,10 @@ mod tests {
         })
     }
 
-    fn look(modules: Vec<Value>) -> Snapshot {
+    fn look(modules: &[Value]) -> Snapshot {
         let lists = Source::ALL.map(|source| {
             let objects = match source {
-                Source::Modules => modules.clone(),
+                Source::Modules => modules.to_vec(),
                 Source::Nodes => vec![node()],
                 Source::Namespaces
                 | Source::NodeModulesConfigs
@@ -267,9 +267,9 @@ mod tests {
 
     #[test]
     fn every_key_has_its_turn_and_then_it_ends() {
-        let fits = look(vec![module("6.1.0")]);
+        let fits = look(&[module("6.1.0")]);
         assert!(codes(&fits).contains(&"ImageNotReady"), "{:?}", codes(&fits));
-        let other = look(vec![module("5.0.0")]);
+        let other = look(&[module("5.0.0")]);
         assert!(codes(&other).contains(&"NoMapping"), "{:?}", codes(&other));
         assert_eq!((other.modules().len(), other.nodes().len()), (1, 1));
     }
@@ -278,7 +278,7 @@ mod tests {
     fn what_cannot_be_read_is_named() {
         let mut broken = module("6.1.0");
         broken["spec"] = json!({"selector": 5});
-        let snapshot = look(vec![broken]);
+        let snapshot = look(&[broken]);
         assert_eq!(snapshot.unreadable().len(), 1);
         assert_eq!(codes(&snapshot), Vec::<&str>::new());
     }
