@@ -213,7 +213,7 @@ const HELP: &[Help] = &[
     stuck(
         "ImageMissing",
         "The image does not exist, and nothing can make it.",
-        "Push the image, or give the Module a `build` or `sign` section.",
+        "Push the image, or name another one in the mapping.",
     ),
     acting("RegistryAsked", "The registry is asked for the image."),
     stuck(
@@ -224,7 +224,7 @@ const HELP: &[Help] = &[
     waiting(
         "ImageToMake",
         "The image is to be built, or signed.",
-        "Look at the build and sign pods of the Module.",
+        "Images are not built or signed in the cluster yet: push the image.",
     ),
     stuck(
         "ImageNotMade",
