@@ -9,7 +9,7 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 
-/// Explains, checks and previews Kernel Module Management manifests, without a cluster.
+/// Explains, checks and previews Kernel Module Management manifests and images, and is the operator.
 ///
 /// Exit codes: 0 the answer is yes, 1 the answer is no, 2 no answer could be had.
 #[derive(Debug, Parser)]

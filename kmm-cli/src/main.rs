@@ -1,4 +1,4 @@
-//! `kmm`: explains, checks and previews Kernel Module Management manifests, offline.
+//! `kmm`: explains, checks and previews Kernel Module Management manifests and images, before and on a cluster.
 #![allow(
     unreachable_pub,
     reason = "a binary has no public interface: `pub` means another module of it"

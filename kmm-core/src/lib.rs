@@ -85,7 +85,8 @@
 //! # Features
 //!
 //! - `yaml` (default): [`document::read`] reads YAML, and every value has its place. Without it only JSON is read, and
-//!   nothing has a place.
+//!   nothing has a place. The operator's decisions ([`reconcile`], [`driver`], [`sim`]) need it: worker pods carry their
+//!   configuration as YAML.
 //! - `kmod` (default): [`kmod`] reads kernel objects, [`depmod`] makes the index of a module tree. Neither brings a crate;
 //!   decompressors stay with the caller.
 //!
@@ -105,8 +106,9 @@
 //! # What this crate does not do
 //!
 //! It does no I/O: no files, no network, no cluster, no processes, no clock, no environment. It runs no command that it
-//! returns, pulls and looks into no image, builds and signs nothing. It has no Kubernetes client
-//! and no Kubernetes types: volumes, environment and resources stay JSON. It keeps no state between calls.
+//! returns, pulls no image, builds and signs nothing: what is in files and images is handed to it. It has no Kubernetes
+//! client and no Kubernetes types: volumes, environment and resources stay JSON. It keeps no state of its own: a
+//! [`Driver`](driver::Driver) and a simulated cluster are values of the caller.
 
 pub mod api;
 pub mod build;
@@ -114,6 +116,7 @@ pub mod build;
 pub mod depmod;
 pub mod diag;
 pub mod document;
+#[cfg(feature = "yaml")]
 pub mod driver;
 pub mod go_text;
 #[cfg(feature = "kmod")]
@@ -128,6 +131,7 @@ pub mod node;
 pub mod path;
 pub mod pattern;
 pub mod preflight;
+#[cfg(feature = "yaml")]
 pub mod reconcile;
 pub mod resolve;
 pub mod schema;

@@ -7,6 +7,8 @@
     reason = "a test, which reads the page"
 )]
 
+use std::collections::BTreeSet;
+
 use kmm_core::api::Module;
 use kmm_core::document::Node;
 use kmm_core::kernel::KernelVersion;
@@ -325,6 +327,7 @@ fn kernels_that_differ_in_separators_share_a_name() {
 }
 
 /// Row 6.45: among the kinds that decisions see and write there is no Secret and no ConfigMap.
+#[cfg(feature = "yaml")]
 #[test]
 fn no_decision_sees_a_secret() {
     let kinds = kmm_core::reconcile::Kind::ALL.map(kmm_core::reconcile::Kind::name);
@@ -373,4 +376,28 @@ fn the_page_is_complete() {
         tests += 1;
     }
     assert!(tests > 90, "{tests}");
+    let mut ids = BTreeSet::new();
+    for line in page.lines().filter(|line| line.starts_with("| `")) {
+        let id = line.split('`').nth(1).unwrap();
+        assert!(ids.insert(id), "two rows `{id}`");
+        let last = line.trim_end_matches('|').rsplit('|').next().unwrap();
+        assert!(
+            last.contains(".rs") || last.contains("tests/"),
+            "no test in the row `{id}`"
+        );
+    }
+    for file in ["replay.rs", "upstream_node.rs"] {
+        let text = std::fs::read_to_string(root.join("tests/reconcile").join(file)).unwrap();
+        let named = text
+            .match_indices("then_some(\"")
+            .chain(text.match_indices("return Some(\""));
+        for (place, before) in named {
+            let id = text[place + before.len()..].split('"').next().unwrap();
+            // A label's value is none.
+            assert!(
+                ids.contains(id) || !id.contains('-'),
+                "{file} excuses what is different with `{id}`, which is no row"
+            );
+        }
+    }
 }

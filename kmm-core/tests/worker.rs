@@ -99,6 +99,34 @@ const HOST: [&str; 3] = [
     "vermagic=6.1.0-2-amd64 SMP preempt mod_unload modversions ",
 ];
 
+/// "Function not implemented" are the words for two causes: a file that was named before tells them apart.
+#[test]
+fn a_call_that_the_kernel_does_not_have() {
+    let refused = "modprobe: ERROR: could not insert 'acme-nic': Function not implemented\n";
+    let cause = |before: &str| {
+        let decoded = decode::text(&format!("{before}\n{refused}"));
+        let found = decode::strongest(&decoded.found).unwrap();
+        (found.reason, found.strong)
+    };
+    for before in [
+        "",
+        "insmod /lib/modules/6.1.0/extra/acme_nic.ko queues=8",
+        "insmod /lib/modules/6.1.0/extra/other.ko.zst",
+        "acme_nic.ko.zst",
+    ] {
+        assert_eq!(cause(before), (Reason::NoModuleSupport, false), "{before}");
+    }
+    for before in [
+        "insmod /lib/modules/6.1.0/extra/acme_nic.ko.zst ",
+        "insmod /lib/modules/6.1.0/extra/acme-nic.ko.xz queues=8\ninsmod other.ko",
+    ] {
+        assert_eq!(cause(before), (Reason::CompressionUnknown, false), "{before}");
+    }
+    // What is shown of the kernel goes before a guess.
+    let shown = "insmod acme_nic.ko.xz\nlsmod: /proc/modules: No such file or directory";
+    assert_eq!(cause(shown), (Reason::NoModuleSupport, true));
+}
+
 fn object(magic: &str, layout: u32, change: impl FnOnce(&mut Object)) -> KernelObject {
     let magic = format!("vermagic={magic}");
     let mut made = Object::module(&["name=nic", "license=GPL", &magic]);

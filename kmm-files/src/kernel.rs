@@ -1,6 +1,5 @@
 //! The modules that came with a kernel, as a source of what is known of it.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -55,7 +54,7 @@ impl KernelTree {
                 Err(reason) => complaints.push(format!("{}: {reason}", folder.join(file).display())),
             }
         }
-        let built_in = fs::read(folder.join("modules.builtin")).unwrap_or_default();
+        let built_in = crate::tree::text(&folder.join("modules.builtin")).unwrap_or_default();
         let built_in = String::from_utf8_lossy(&built_in);
         Ok(Self {
             modules: HostModules::from_files(&files).with_built_in(built_in.lines()),
@@ -74,6 +73,8 @@ impl KernelTree {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -164,6 +164,28 @@ mod tests {
         }
     }
 
+    /// The kernel refuses a PKCS#7 signature whose trailer says anything else, and what lies between the module and the
+    /// signature is signed by nobody.
+    #[test]
+    fn the_trailer_says_nothing_else() {
+        let known = certificates(&["rsa.pem"]);
+        let file = with(&data("rsa-sha256.p7s"));
+        let trailer = file.len() - MAGIC.len() - 12;
+        for at in [0, 1, 5, 6, 7] {
+            let mut altered = file.clone();
+            altered[trailer + at] = 1;
+            let found = verify(&known, &altered);
+            assert!(found.starts_with("invalid: its trailer"), "byte {at}: {found}");
+        }
+        for at in [3, 4] {
+            let mut altered = file.clone();
+            altered[trailer + at] = 5;
+            altered.splice(data("module.bin").len()..data("module.bin").len(), *b"evil!");
+            let found = verify(&known, &altered);
+            assert!(found.starts_with("invalid: its trailer"), "byte {at}: {found}");
+        }
+    }
+
     #[test]
     fn what_no_kernel_takes_is_told_apart() {
         let known = certificates(&["rsa.pem", "ed25519.pem"]);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -14,8 +15,10 @@ use kmm_core::kmod::KmodError;
 use crate::ObjectError;
 use crate::in_parallel;
 
-/// More files than any tree has; links can make a small one endless.
+/// More files and folders than any tree has; links can make a small one endless.
 const MOST_FILES: usize = 1 << 20;
+/// Bytes of a text such as `modules.order`; that of a complete kernel has 300 KiB.
+const LARGEST_TEXT: u64 = 64 << 20;
 
 /// `lib/modules/VERSION` on disk, listed once when it is opened.
 ///
@@ -26,6 +29,8 @@ const MOST_FILES: usize = 1 << 20;
 pub struct FolderTree {
     root: PathBuf,
     files: Vec<String>,
+    /// Files and folders that may still come.
+    left: usize,
     /// What could not be listed, with the reason; the rest is there.
     pub complaints: Vec<String>,
 }
@@ -35,11 +40,16 @@ impl FolderTree {
     ///
     /// # Errors
     ///
-    /// When the folder cannot be listed, or there are more than a million files.
+    /// When the folder cannot be listed, or there are more than a million files and folders.
     pub fn open(root: &Path, config: &Config) -> io::Result<Self> {
+        Self::open_within(root, config, MOST_FILES)
+    }
+
+    fn open_within(root: &Path, config: &Config, left: usize) -> io::Result<Self> {
         let mut tree = Self {
             root: root.to_owned(),
             files: Vec::new(),
+            left,
             complaints: Vec::new(),
         };
         tree.list(root, "", config, &mut Vec::new())?;
@@ -64,6 +74,10 @@ impl FolderTree {
         let depth = above.len();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
+            self.left = self.left.checked_sub(1).ok_or_else(|| {
+                let reason = format!("there are more than {MOST_FILES} files and folders");
+                io::Error::new(io::ErrorKind::FileTooLarge, reason)
+            })?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
                 self.complaints.push(format!(
@@ -101,10 +115,6 @@ impl FolderTree {
                     Ok(()) => {}
                 }
             } else if kind.is_file() {
-                if self.files.len() >= MOST_FILES {
-                    let reason = format!("there are more than {MOST_FILES} files");
-                    return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-                }
                 self.files.push(format!("{prefix}{name}"));
             }
         }
@@ -137,8 +147,24 @@ impl ModuleTree for FolderTree {
     }
 
     fn text(&self, name: &str) -> Option<Vec<u8>> {
-        fs::read(self.root.join(name)).ok()
+        text(&self.root.join(name)).ok()
     }
+}
+
+/// A text of a module tree. The tree may be out of an image: a pipe or a device in its place would be read for ever.
+pub(crate) fn text(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(LARGEST_TEXT + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_TEXT {
+        let reason = format!("more than {} MiB", LARGEST_TEXT >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -172,6 +198,36 @@ mod tests {
         symlink("nowhere", root.join("kernel/gone.ko")).unwrap();
         let expected = ["kernel/fs/a.ko", "kernel/l.ko", "kernel/same/a.ko"].map(str::to_owned);
         assert_eq!(listed(root, &Config::default()), (expected.to_vec(), 1));
+    }
+
+    /// Every folder has links to all others: the ways through them are without number, and none leads to a file.
+    #[test]
+    fn folders_that_lead_to_each_other_come_to_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let names: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+        for name in &names {
+            fs::create_dir(root.join(name)).unwrap();
+            for other in names.iter().filter(|other| *other != name) {
+                symlink(format!("../{other}"), root.join(name).join(other)).unwrap();
+            }
+        }
+        let error = FolderTree::open_within(root, &Config::default(), 10_000).unwrap_err();
+        assert_eq!(error.to_string(), "there are more than 1048576 files and folders");
+    }
+
+    #[test]
+    fn a_text_is_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        symlink("/dev/zero", folder.path().join("modules.order")).unwrap();
+        let tree = FolderTree::open(folder.path(), &Config::default()).unwrap();
+        assert_eq!(tree.text("modules.order"), None);
+        assert_eq!(tree.text("modules.builtin"), None);
+        fs::write(folder.path().join("modules.builtin"), "kernel/a.ko\n").unwrap();
+        assert_eq!(
+            tree.text("modules.builtin").as_deref(),
+            Some(&b"kernel/a.ko\n"[..])
+        );
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use kmm_core::depmod::IndexFile;
 
 /// Writes the files of an index into a folder: each under another name first, and all are put in their places when
-/// all are written. A file that could not be written leaves the old index as it was.
+/// all are written. A file that could not be written leaves the old index as it was, and so does a folder in the place
+/// of one.
 ///
 /// # Errors
 ///
@@ -19,6 +20,12 @@ pub fn write_index(folder: &Path, files: &[IndexFile]) -> io::Result<()> {
     let mut written: Vec<(PathBuf, PathBuf)> = Vec::new();
     let done = write_all(folder, files, &mut written);
     let done = done.and_then(|()| {
+        for (_, path) in &written {
+            // Nothing else keeps a file from taking the place of another in the same folder.
+            if fs::symlink_metadata(path).is_ok_and(|data| data.is_dir()) {
+                return Err(named(path, &io::ErrorKind::IsADirectory.into()));
+            }
+        }
         written.iter().try_for_each(|(temporary, path)| {
             fs::rename(temporary, path).map_err(|error| named(path, &error))
         })
@@ -84,6 +91,12 @@ mod tests {
         let root = folder.path();
         write_index(root, &[file("modules.dep", "a"), file("modules.alias", "b")]).unwrap();
         assert_eq!(names(root), ["modules.alias", "modules.dep"]);
+        fs::create_dir(root.join("modules.symbols")).unwrap();
+        let error =
+            write_index(root, &[file("modules.dep", "new"), file("modules.symbols", "b")]).unwrap_err();
+        assert!(error.to_string().contains("modules.symbols"), "{error}");
+        assert_eq!(fs::read_to_string(root.join("modules.dep")).unwrap(), "a");
+        fs::remove_dir(root.join("modules.symbols")).unwrap();
         let error = write_index(root, &[file("modules.dep", "new"), file("no/such", "b")]).unwrap_err();
         assert!(error.to_string().contains("no/such"), "{error}");
         assert_eq!(fs::read_to_string(root.join("modules.dep")).unwrap(), "a");

@@ -11,7 +11,6 @@ use kmm_core::driver::WATCHED;
 use kmm_core::reconcile::Kind;
 use kmm_core::reconcile::ObjectRef;
 use kmm_core::reconcile::Timestamp;
-use kmm_core::reconcile::names;
 use serde_json::Value;
 
 use crate::watch::News;
@@ -52,7 +51,7 @@ impl Lists {
                 if let (Some(under_way), Some(target)) = (&mut list.under_way, ObjectRef::of(&object)) {
                     under_way.insert(target);
                 }
-                self.put(driver, source, object, now);
+                self.put(driver, source, &object, now);
             }
             News::Gone(object) => {
                 version = version_of(&object);
@@ -98,13 +97,13 @@ impl Lists {
         self.unreadable.iter()
     }
 
-    fn put(&mut self, driver: &mut Driver, source: Source, object: Value, now: Timestamp) {
-        let Some(target) = ObjectRef::of(&object) else {
+    fn put(&mut self, driver: &mut Driver, source: Source, object: &Value, now: Timestamp) {
+        let Some(target) = ObjectRef::of(object) else {
             tracing::error!(?source, kind = %object["kind"], "an object of a kind that was not asked for");
             return;
         };
         let before = driver.cache().find(&target).cloned();
-        match Seen::read(&reduced(object), before.as_deref()) {
+        match Seen::read(object, before.as_deref()) {
             Ok(seen) => {
                 self.unreadable.remove(&target);
                 driver.observe(&Change::Put(Arc::new(seen)), now);
@@ -144,25 +143,10 @@ pub(crate) fn version_of(object: &Value) -> u64 {
     version.and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
-/// The object without what no decision reads.
-fn reduced(mut object: Value) -> Value {
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        metadata.remove("managedFields");
-    }
-    let labels = &object["metadata"]["labels"];
-    let of_plugin = labels[names::MODULE_NAME].is_string() && labels[names::WORKER_ACTION].is_null();
-    if object["kind"] == Kind::Pod.name()
-        && of_plugin
-        && let Some(spec) = object["spec"].as_object_mut()
-    {
-        spec.retain(|key, _| key == "nodeName");
-    }
-    object
-}
-
 #[cfg(test)]
 mod tests {
     use kmm_core::reconcile::Installation;
+    use kmm_core::reconcile::names;
     use serde_json::json;
 
     use super::*;
@@ -174,7 +158,6 @@ mod tests {
             "apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Module",
             "metadata": {
                 "name": name, "namespace": "drivers", "uid": name, "resourceVersion": version.to_string(),
-                "managedFields": [{"manager": "someone"}],
             },
             "spec": {"selector": {}},
         })
@@ -230,16 +213,6 @@ mod tests {
         let left: Vec<_> = driver.cache().all(Kind::Pod).collect();
         assert_eq!(left.len(), 1);
         assert_eq!(left[0].target().name, "worker");
-    }
-
-    #[test]
-    fn only_what_is_read_is_kept() {
-        let kept = reduced(module("a", 1));
-        assert_eq!(kept["metadata"]["managedFields"], Value::Null);
-        let plugin = reduced(pod("p", &json!({names::MODULE_NAME: "nic"})));
-        assert_eq!(plugin["spec"], json!({"nodeName": "w1"}));
-        let worker = json!({names::MODULE_NAME: "nic", names::WORKER_ACTION: "Load"});
-        assert!(reduced(pod("w", &worker))["spec"]["containers"].is_array());
     }
 
     /// Without it, a Module that cannot be read would be unloaded from every node.

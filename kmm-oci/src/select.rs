@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
+use kmm_core::image::Limits;
+use kmm_core::image::TreeError;
+
 use crate::digest::Digest;
 use crate::manifest::Descriptor;
 use crate::manifest::Document;
@@ -68,7 +71,7 @@ pub(crate) fn select(store: &dyn ImageStore, options: &ScanOptions<'_>) -> Resul
             choose(store, walk.found, options)?
         }
     };
-    check(&selected)?;
+    check(&selected, &options.limits.image)?;
     Ok(selected)
 }
 
@@ -236,8 +239,12 @@ fn with_config(
 }
 
 /// What can be refused before any layer is read.
-fn check(selected: &Selected) -> Result<(), ScanError> {
+fn check(selected: &Selected, limits: &Limits) -> Result<(), ScanError> {
     let (layers, diff_ids) = (selected.manifest.layers.len(), selected.config.diff_ids.len());
+    if layers > limits.layers {
+        let (count, limit) = (layers, limits.layers);
+        return Err(TreeError::TooManyLayers { count, limit }.into());
+    }
     if layers != diff_ids {
         return Err(ScanError::LayerCount { layers, diff_ids });
     }

@@ -16,9 +16,10 @@ use anyhow::bail;
 use crate::steps;
 
 /// Every module, by the name that the kernel gives it.
-pub(crate) const MODULES: [&str; 8] = [
+pub(crate) const MODULES: [&str; 9] = [
     "dummy",
     "kmm_base",
+    "kmm_device",
     "kmm_fw",
     "kmm_holder",
     "kmm_intree",
@@ -30,11 +31,12 @@ pub(crate) const MODULES: [&str; 8] = [
 /// The firmware that `kmm_fw` asks for, below a firmware folder.
 pub(crate) const FIRMWARE: &str = "kmm/kmm_fw.bin";
 
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 11] = [
     ("Kbuild", include_str!("../kmods/Kbuild")),
     ("dummy.c", include_str!("../kmods/dummy.c")),
     ("kmm_base.c", include_str!("../kmods/kmm_base.c")),
     ("kmm_base.h", include_str!("../kmods/kmm_base.h")),
+    ("kmm_device.c", include_str!("../kmods/kmm_device.c")),
     ("kmm_fw.c", include_str!("../kmods/kmm_fw.c")),
     ("kmm_holder.c", include_str!("../kmods/kmm_holder.c")),
     ("kmm_intree.c", include_str!("../kmods/kmm_intree.c")),

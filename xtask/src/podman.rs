@@ -121,28 +121,30 @@ impl Place {
         self.image("module", MODULE, "FROM scratch\nCOPY root/ /\n")
     }
 
-    /// The guide's command.
+    /// The guide's command, as it stands there but for the names of images and what is put under limits.
     fn load(&self) -> Result<()> {
         let config = self.folder.join("config.yaml");
         fs::write(&config, "modprobe:\n  moduleName: kmm_base\n  dirName: /opt\n")?;
-        let config = format!("{}:/etc/kmm-worker/config.yaml:ro", config.display());
-        let image = format!("type=image,source={MODULE},destination=/tmp");
-        let mut arguments = vec!["run", "--rm", "--user", "0", "--cap-drop", "ALL"];
-        arguments.extend(["--cap-add", "SYS_MODULE", "--network", "none"]);
-        // Without the second, podman puts a folder of its own at `/tmp`.
-        arguments.extend(["--read-only", "--read-only-tmpfs=false"]);
-        arguments.extend(LIMITS);
-        arguments.extend(["--mount", &image, "-v", &config]);
-        arguments.extend(["-v", "/lib/modules:/lib/modules:ro", WORKER]);
-        arguments.extend(["kmod", "load", "/etc/kmm-worker/config.yaml"]);
-        arguments.extend(["--result", "/dev/stdout"]);
+        let guide = fs::read_to_string(steps::root().join("docs/guide/worker.md"))?;
+        let command = guide_command(&guide)?
+            .replace("registry.example/acme-nic:6.1.0-56-cloud-amd64", MODULE)
+            .replace("\"$PWD/config.yaml:", &format!("{}:", config.display()))
+            .replace(":ro\"", ":ro")
+            .replace(" kmm-worker ", &format!(" {WORKER} "));
+        let mut arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
+        arguments.splice(1..1, LIMITS);
         let result = self.podman(&arguments)?;
         if Path::new("/proc/modules").exists() {
             return expect(&result, 1, &[("step", "precheck"), ("reason", "WrongKernel")]);
         }
-        // Modprobe was run, and this kernel has no such call.
-        let refused = "could not insert 'kmm_base': Function not implemented";
-        expect(&result, 1, &[("step", "modprobe"), ("proof", refused)])
+        // This kernel was built without modules.
+        let proof = "/proc/modules is not there, which every kernel with loadable modules has";
+        let fields = [
+            ("step", "precheck"),
+            ("reason", "NoModuleSupport"),
+            ("proof", proof),
+        ];
+        expect(&result, 1, &fields)
     }
 
     /// What an init container does, in the image of the module: it has nothing that could be run.
@@ -168,6 +170,21 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// The first command of the part about podman.
+fn guide_command(guide: &str) -> Result<String> {
+    let command = || {
+        let (_, part) = guide.split_once("## In a container, with podman")?;
+        let (_, behind) = part.split_once("```sh\n")?;
+        let (command, _) = behind.split_once("```")?;
+        Some(command.replace("\\\n", " "))
+    };
+    let command = command().context("the guide has no command for podman")?;
+    if !command.starts_with("podman run ") || command.trim_end().contains('\n') {
+        bail!("this is not one command: {command}");
+    }
+    Ok(command)
 }
 
 /// Holds an exit code and fields of the result on standard output to what they should be.

@@ -185,6 +185,7 @@ impl Fleet {
             initramfs,
             arguments: boot.policy.arguments().to_owned(),
             firmware,
+            counted: false,
         })
     }
 

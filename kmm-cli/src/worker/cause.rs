@@ -81,6 +81,7 @@ fn by_facts(run: &Run, reason: Reason, said: &str, heard: bool, image: &Image) -
                 Failure::new(Reason::SignatureKeyUnknown, proof)
             }
         },
+        Reason::NoModuleSupport | Reason::CompressionUnknown => no_such_call(run, reason, said, image),
         Reason::WrongKernel => {
             let packed = image
                 .modules
@@ -96,6 +97,34 @@ fn by_facts(run: &Run, reason: Reason, said: &str, heard: bool, image: &Image) -
         }
         Reason::UnknownSymbol => symbols_or_firmware(run, said, image),
         reason => Failure::new(reason, said),
+    }
+}
+
+/// modprobe has the same words where the kernel takes no modules, and where modprobe itself cannot unpack a file.
+fn no_such_call(run: &Run, reason: Reason, said: &str, image: &Image) -> Failure {
+    if let Some((reason, proof)) = run.node.facts().no_modules() {
+        return Failure::new(reason, format!("{said}; {proof}"));
+    }
+    let packed = image
+        .modules
+        .iter()
+        .find(|module| module.compression != Compression::None);
+    match (packed, reason) {
+        (Some(module), _) => {
+            let proof = format!(
+                "{said}; /proc/modules is there, and `{}` is compressed",
+                module.path.display()
+            );
+            Failure::new(Reason::CompressionUnknown, proof)
+        }
+        (None, Reason::NoModuleSupport) => {
+            let proof = format!(
+                "{said}; /proc/modules is there and nothing is compressed: a filter of system calls may have answered"
+            );
+            Failure::new(Reason::NotPermitted, proof)
+                .mended_by("Look at the seccomp profile of the container.")
+        }
+        (None, reason) => Failure::new(reason, said),
     }
 }
 

@@ -9,6 +9,7 @@ use kmm_core::worker::loaded::ParameterFinding;
 use kmm_core::worker::loaded::State;
 use kmm_core::worker::precheck;
 use kmm_core::worker::privilege::Capability;
+use kmm_core::worker::privilege::Facts;
 use kmm_core::worker::target::Target;
 
 use crate::cause;
@@ -112,17 +113,20 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
     let outside =
         |error: kmm_core::modprobe::OutsideRoot| Failure::new(Reason::OutsideRoot, error.to_string());
     let target = Target::load(&config, &root).map_err(outside)?;
-    run.about(&owner(&config), &kernel.release);
+    let release = kernel.release.clone();
+    run.about(&owner(&config), &release);
+    let facts = run.node.facts();
+    takes_modules(run, &target, &facts)?;
     let image = if target.unusual {
         Image::default()
     } else {
-        Image::find(&run.node, &target, &kernel.release)?
+        Image::find(&run.node, &target, &release)?
     };
     let in_tree = in_tree::to_remove(run, &config, &image);
     let there = are_there(run, &target, &image, &in_tree)?;
     if !there {
         check_objects(run, &image, kernel, &target)?;
-        if let Some((reason, proof)) = run.node.facts().missing(Capability::SysModule) {
+        if let Some((reason, proof)) = facts.missing(Capability::SysModule) {
             return Err(Failure::new(reason, proof));
         }
     }
@@ -149,10 +153,7 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
     } else {
         "the kernel takes it, as far as can be seen"
     };
-    run.info(
-        state,
-        &[("kernel", &kernel_name(run)), ("modules", &modules.join(","))],
-    );
+    run.info(state, &[("kernel", &release), ("modules", &modules.join(","))]);
     Ok(Plan {
         config,
         target,
@@ -163,9 +164,15 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
     })
 }
 
-fn kernel_name(run: &Run) -> String {
-    let text = run.node.text("/proc/sys/kernel/osrelease").unwrap_or_default();
-    text.trim().to_owned()
+/// A kernel without loadable modules has what is a part of it, and never more.
+fn takes_modules(run: &Run, target: &Target, facts: &Facts) -> Result<(), Failure> {
+    let built_in = |name: &String| run.node.observe(name).state() == State::BuiltIn;
+    match facts.no_modules() {
+        Some((reason, proof)) if !target.unusual && !target.modules.iter().all(built_in) => {
+            Err(Failure::new(reason, proof))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether all that is asked for is loaded already, and is the image's.

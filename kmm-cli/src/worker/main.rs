@@ -19,6 +19,7 @@ mod node;
 mod process;
 mod run;
 mod unload;
+mod users;
 
 use std::io::Write;
 use std::path::Path;

@@ -50,6 +50,15 @@ impl Node {
         self.root == Path::new("/")
     }
 
+    /// A program of the node.
+    pub fn program(&self, name: &str) -> String {
+        if self.is_real() {
+            name.to_owned()
+        } else {
+            self.path_text(&format!("/bin/{name}"))
+        }
+    }
+
     /// What a file says; `None` where it cannot be read.
     pub fn text(&self, absolute: &str) -> Option<String> {
         text(&self.path(absolute))
@@ -57,12 +66,19 @@ impl Node {
 
     /// What is known of the process and of the kernel.
     pub fn facts(&self) -> Facts {
-        Facts::parse(
-            self.text("/proc/self/status").as_deref(),
+        let status = self.text("/proc/self/status");
+        let facts = Facts::parse(
+            status.as_deref(),
             self.text("/proc/self/uid_map").as_deref(),
             self.text("/proc/sys/kernel/modules_disabled").as_deref(),
             self.text("/sys/kernel/security/lockdown").as_deref(),
-        )
+        );
+        let module_list = self.path("/proc/modules").try_exists().ok();
+        Facts {
+            // Where nothing of `/proc` is to be seen, this says nothing.
+            module_list: module_list.filter(|_| status.is_some()),
+            ..facts
+        }
     }
 
     /// What is known of the running kernel.
@@ -74,7 +90,13 @@ impl Node {
             version: trimmed("/proc/sys/kernel/version"),
             machine: machine().to_owned(),
             sig_enforce: sig_enforce.map(|text| text.trim() == "Y"),
-            lockdown: self.facts().lockdown,
+            lockdown: Facts::parse(
+                None,
+                None,
+                None,
+                self.text("/sys/kernel/security/lockdown").as_deref(),
+            )
+            .lockdown,
             ..RunningKernel::default()
         };
         if let Some(object) = self.module_of_the_kernel(&kernel.release) {

@@ -1,22 +1,24 @@
 //! Running modprobe: its arguments as they are, no shell, each line of it into the log.
 
 use std::collections::VecDeque;
-use std::io;
-use std::io::BufRead;
-use std::io::BufReader;
+use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command as Process;
+use std::process::ExitStatus;
 use std::process::Stdio;
-use std::sync::mpsc;
-use std::sync::mpsc::RecvTimeoutError;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 use std::time::Instant;
 
 use kmm_core::modprobe::Command;
 use kmm_core::worker::Reason;
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
 
 use crate::failure::Failure;
 use crate::run::Run;
@@ -30,7 +32,7 @@ const REST: Duration = Duration::from_millis(200);
 /// Lines that are kept to find the cause; all are logged.
 const KEPT: usize = 1000;
 /// The most bytes of one line of the log; longer ones take several, and nothing is lost.
-const PIECE: u64 = 1 << 20;
+const PIECE: usize = 1 << 20;
 /// Where programs are when the environment does not say.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -45,81 +47,19 @@ pub struct Outcome {
     pub lines: VecDeque<String>,
 }
 
-/// What the threads that read its output send.
-enum Event {
-    Line(&'static str, String),
-    End,
-}
-
 /// Runs modprobe to its end.
 pub fn modprobe(run: &Run, command: &Command) -> Result<Outcome, Failure> {
     let program = &run.options.modprobe;
     run.info("running", &[("command", &command.to_string())]);
-    let path = std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned());
-    let spawned = Process::new(program)
-        .args(&command.args)
-        // `MODPROBE_OPTIONS` would add to the command line.
-        .env_clear()
-        .env("PATH", path)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = spawned.map_err(|error| {
+    let mut child = prepared(program).args(&command.args).spawn().map_err(|error| {
         Failure::new(
             Reason::ModprobeMissing,
             format!("could not start `{program}`: {error}"),
         )
     })?;
-    let (sender, receiver) = mpsc::sync_channel(256);
-    let mut open = 0;
-    if let Some(stdout) = child.stdout.take() {
-        open += 1;
-        follow("stdout", stdout, sender.clone());
-    }
-    if let Some(stderr) = child.stderr.take() {
-        open += 1;
-        follow("stderr", stderr, sender);
-    }
     let mut watch = Watch::new(run);
-    let mut lines = VecDeque::new();
-    let mut ended = None;
-    while open > 0 {
-        match receiver.recv_timeout(LOOK) {
-            Ok(Event::Line(stream, line)) => {
-                run.info(&line, &[("stream", stream)]);
-                if lines.len() == KEPT {
-                    lines.pop_front();
-                }
-                lines.push_back(line);
-            }
-            Ok(Event::End) => open -= 1,
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                watch.look(&mut child)?;
-                // Something that modprobe started may hold its output open for ever.
-                let gone = child.try_wait().ok().flatten().is_some();
-                let since = gone.then(|| *ended.get_or_insert_with(Instant::now));
-                if since.is_some_and(|since| since.elapsed() >= REST) {
-                    break;
-                }
-            }
-        }
-    }
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) => {
-                watch.look(&mut child)?;
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            Err(error) => {
-                let proof = format!("could not wait for `{program}`: {error}");
-                return Err(Failure::new(Reason::ModprobeFailed, proof));
-            }
-        }
-    };
+    let lines = follow(run, &mut child, &mut watch)?;
+    let status = wait(program, &mut child, &mut watch)?;
     run.info("ended", &[("status", &status.to_string())]);
     if watch.killed {
         let proof = format!(
@@ -142,32 +82,150 @@ pub fn modprobe(run: &Run, command: &Command) -> Result<Outcome, Failure> {
     })
 }
 
-/// Sends the lines of a stream, then its end.
-fn follow(name: &'static str, stream: impl Read + Send + 'static, sender: SyncSender<Event>) {
-    std::thread::spawn(move || {
-        let mut reader = BufReader::new(stream);
-        while let Ok(Some(line)) = next_line(&mut reader) {
-            if sender.send(Event::Line(name, line)).is_err() {
-                return;
-            }
-        }
-        let _ = sender.send(Event::End);
-    });
+/// A program that sees nothing of this one's environment but where programs are, with pipes for its output.
+pub fn prepared(program: &str) -> Process {
+    let path = std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned());
+    // With a path and no folder of its own it is started without a copy of this process.
+    let mut process = Process::new(found(program, &path));
+    process
+        // `MODPROBE_OPTIONS` would add to the command line.
+        .env_clear()
+        .env("PATH", path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    process
 }
 
-/// The next line, or the next piece of a long one; `None` at the end.
-fn next_line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
-    let mut bytes = Vec::new();
-    if reader.by_ref().take(PIECE).read_until(b'\n', &mut bytes)? == 0 {
-        return Ok(None);
+/// A program without a folder, as the first of those in `path`.
+fn found(program: &str, path: &str) -> PathBuf {
+    let mut places = path.split(':').map(|folder| Path::new(folder).join(program));
+    let first = places.find(|place| !program.contains('/') && place.is_file());
+    first.unwrap_or_else(|| PathBuf::from(program))
+}
+
+/// Logs what modprobe writes until nobody can write any more; returns the last of it.
+fn follow(run: &Run, child: &mut Child, watch: &mut Watch<'_>) -> Result<VecDeque<String>, Failure> {
+    let stdout = child.stdout.take().map(OwnedFd::from);
+    let stderr = child.stderr.take().map(OwnedFd::from);
+    let mut streams: Vec<Stream> = [("stdout", stdout), ("stderr", stderr)]
+        .into_iter()
+        .filter_map(|(name, fd)| Some(Stream::new(name, fd?)))
+        .collect();
+    let mut kept = VecDeque::new();
+    let mut ended = None;
+    while !streams.is_empty() {
+        let ready = ready(&streams);
+        watch.look(child)?;
+        if !ready.contains(&true) {
+            // Something that modprobe started may hold its output open for ever.
+            let gone = child.try_wait().ok().flatten().is_some();
+            let since = gone.then(|| *ended.get_or_insert_with(Instant::now));
+            if since.is_some_and(|since| since.elapsed() >= REST) {
+                break;
+            }
+        }
+        for (stream, _) in streams.iter_mut().zip(&ready).filter(|(_, ready)| **ready) {
+            for line in stream.lines() {
+                run.info(&line, &[("stream", stream.name)]);
+                if kept.len() == KEPT {
+                    kept.pop_front();
+                }
+                kept.push_back(line);
+            }
+        }
+        streams.retain(|stream| stream.open);
     }
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
+    Ok(kept)
+}
+
+/// Which streams have something to read, or have ended; none of them after [`LOOK`].
+fn ready(streams: &[Stream]) -> Vec<bool> {
+    let mut fds: Vec<PollFd<'_>> = streams
+        .iter()
+        .map(|stream| PollFd::new(&stream.file, PollFlags::IN))
+        .collect();
+    let look = Timespec {
+        tv_sec: 0,
+        tv_nsec: i64::from(LOOK.subsec_nanos()),
+    };
+    match rustix::event::poll(&mut fds, Some(&look)) {
+        Ok(_) => fds.iter().map(|fd| !fd.revents().is_empty()).collect(),
+        // A signal came.
+        Err(_) => vec![false; streams.len()],
     }
-    if bytes.last() == Some(&b'\r') {
-        bytes.pop();
+}
+
+/// Waits for the end of a process that has closed its output: it comes at once, as a rule.
+fn wait(program: &str, child: &mut Child, watch: &mut Watch<'_>) -> Result<ExitStatus, Failure> {
+    let mut pause = Duration::from_micros(50);
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) => {
+                watch.look(child)?;
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LOOK);
+            }
+            Err(error) => {
+                let proof = format!("could not wait for `{program}`: {error}");
+                return Err(Failure::new(Reason::ModprobeFailed, proof));
+            }
+        }
     }
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// A stream of lines.
+struct Stream {
+    name: &'static str,
+    file: File,
+    /// What has no end of a line yet.
+    rest: Vec<u8>,
+    open: bool,
+}
+
+impl Stream {
+    fn new(name: &'static str, fd: OwnedFd) -> Self {
+        Self {
+            name,
+            file: File::from(fd),
+            rest: Vec::new(),
+            open: true,
+        }
+    }
+
+    /// Reads once; the lines that are whole by then.
+    fn lines(&mut self) -> Vec<String> {
+        let mut buffer = [0; 16 << 10];
+        match self.file.read(&mut buffer) {
+            Ok(0) => self.open = false,
+            Ok(length) => self
+                .rest
+                .extend_from_slice(buffer.get(..length).unwrap_or_default()),
+            Err(error) => self.open = error.kind() == std::io::ErrorKind::Interrupted,
+        }
+        cut(&mut self.rest, !self.open)
+    }
+}
+
+/// Takes whole lines, and pieces of long ones; at the end, what is left too.
+fn cut(rest: &mut Vec<u8>, at_end: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut begin = 0;
+    loop {
+        let left = rest.get(begin..).unwrap_or_default();
+        let piece = left.get(..PIECE).unwrap_or(left);
+        let (line, behind) = match piece.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (piece.get(..end).unwrap_or_default(), end + 1),
+            None if piece.len() == PIECE || (at_end && !piece.is_empty()) => (piece, piece.len()),
+            None => break,
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        lines.push(String::from_utf8_lossy(line).into_owned());
+        begin += behind;
+    }
+    rest.drain(..begin);
+    lines
 }
 
 /// Ends modprobe when it takes too long, or when the run is to stop.
@@ -222,12 +280,27 @@ mod tests {
 
     #[test]
     fn long_lines_come_in_pieces() {
-        let text = [&b"a\r\n\n"[..], &vec![b'x'; PIECE as usize + 5], b"\nlast"].concat();
-        let mut reader = text.as_slice();
-        let mut lengths = Vec::new();
-        while let Some(line) = next_line(&mut reader).unwrap() {
-            lengths.push(line.len());
+        let text = [&b"a\r\n\n"[..], &vec![b'x'; PIECE + 5], b"\nlast"].concat();
+        for step in [1 << 10, 16 << 10, text.len()] {
+            let mut rest = Vec::new();
+            let mut lengths = Vec::new();
+            for part in text.chunks(step) {
+                rest.extend_from_slice(part);
+                lengths.extend(cut(&mut rest, false).iter().map(String::len));
+            }
+            assert_eq!(lengths, [1, 0, PIECE, 5]);
+            assert_eq!(cut(&mut rest, true), ["last"]);
+            assert_eq!(cut(&mut rest, true), Vec::<String>::new());
         }
-        assert_eq!(lengths, [1, 0, PIECE as usize, 5, 4]);
+    }
+
+    #[test]
+    fn programs_are_found_in_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tool"), "").unwrap();
+        let path = format!("/no/such/folder:{}:/", folder.path().display());
+        assert_eq!(found("tool", &path), folder.path().join("tool"));
+        assert_eq!(found("other", &path), Path::new("other"));
+        assert_eq!(found("./tool", &path), Path::new("./tool"));
     }
 }

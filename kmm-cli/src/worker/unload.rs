@@ -20,6 +20,7 @@ use crate::kernel_log::KernelLog;
 use crate::load::owner;
 use crate::process;
 use crate::run::Run;
+use crate::users;
 
 /// Unloads what the configuration says.
 pub fn unload(run: &mut Run) -> Result<(Reason, String), Failure> {
@@ -129,6 +130,7 @@ fn check(run: &mut Run, there: &[String], image: &Image) -> Result<(), Failure> 
 fn why(run: &mut Run, left: &[String], cause: Failure, target: &Target, image: &Image) -> Failure {
     let release = run.node.text("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut used = Vec::new();
+    let mut by = Holders::Modules;
     for name in left {
         let observed = run.node.observe(name);
         run.found(name, &observed, None);
@@ -147,16 +149,42 @@ fn why(run: &mut Run, left: &[String], cause: Failure, target: &Target, image: &
             [] => String::new(),
             names => format!(", likely {}, which names a symbol of it", names.join(", ")),
         };
-        used.push(format!("`{name}` is {words}{likely}"));
+        let users = if observed.holders.is_empty() {
+            by = Holders::Unnamed;
+            seen(&users::of(&run.node, name))
+        } else {
+            String::new()
+        };
+        used.push(format!("`{name}` is {words}{likely}{users}"));
     }
     if used.is_empty() {
         return cause;
     }
     match cause.reason {
         Reason::InUse | Reason::ModprobeFailed | Reason::Busy => {
-            Failure::new(Reason::InUse, format!("{}; {}", used.join(", "), cause.proof))
+            let failure = Failure::new(Reason::InUse, format!("{}; {}", used.join(", "), cause.proof));
+            match by {
+                Holders::Modules => failure,
+                Holders::Unnamed => failure.mended_by(
+                    "Stop what holds it, and unload it again: on the node, `lsof` names processes with its devices open, \
+                     and /proc/mounts its file systems.",
+                ),
+            }
         }
         _ => cause,
+    }
+}
+
+/// Whether the kernel names all that hold what is left.
+enum Holders {
+    Modules,
+    Unnamed,
+}
+
+fn seen(users: &[String]) -> String {
+    match users {
+        [] => "; no process and no mount that can be seen from here is one of them".to_owned(),
+        users => format!(": {}", users.join(", ")),
     }
 }
 

@@ -68,12 +68,10 @@ fn files_of(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs what the blocks of a file show. A command with nothing below it is one that nobody has run yet: every one prints
-/// something.
+/// something. A block of the guides in which nothing runs is none of these, and says so: `sh`, or `console,ignore`.
 fn check(path: &Path) {
     let text = fs::read_to_string(path).unwrap();
-    let overwrite = ["SNAPSHOTS", "TRYCMD"]
-        .iter()
-        .any(|name| env::var(name).is_ok_and(|mode| mode == "overwrite"));
+    let overwrite = env::var("SNAPSHOTS").is_ok_and(|mode| mode == "overwrite");
     let mut after = String::new();
     let mut lines = text.split_inclusive('\n').peekable();
     let mut fence = None;
@@ -86,6 +84,12 @@ fn check(path: &Path) {
             fence = bare
                 .strip_suffix("console")
                 .filter(|fence| fence.starts_with("```"));
+            let runs = lines.peek().is_some_and(|next| next.starts_with("$ "));
+            assert!(
+                fence.is_none() || runs,
+                "{}: a console block without `$ `",
+                path.display()
+            );
         }
         let Some(end) = fence else {
             continue;
@@ -98,10 +102,12 @@ fn check(path: &Path) {
             before.push_str(line);
         }
         let last = lines.peek().is_none_or(|next| next.trim_end() == end);
-        if before.trim().is_empty() && !overwrite {
-            after.push_str(&before);
-            continue;
-        }
+        assert!(
+            overwrite || !before.trim().is_empty(),
+            "{}: nothing stands below `$ kmm {}`: SNAPSHOTS=overwrite fills it in",
+            path.display(),
+            shown.trim_end()
+        );
         let printed = run(shown.trim_end());
         if !overwrite {
             snapbox::assert_data_eq!(

@@ -1,6 +1,7 @@
 //! What goes wrong: each with its reason and its proof.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use crate::Test;
 use crate::node::NIC;
@@ -22,7 +23,10 @@ pub(crate) const TESTS: &[Test] = &[
         "faults::without_the_log_of_the_kernel",
         without_the_log_of_the_kernel,
     ),
+    ("faults::the_log_by_a_call", the_log_by_a_call),
     ("faults::not_permitted_has_causes", not_permitted_has_causes),
+    ("faults::a_kernel_without_modules", a_kernel_without_modules),
+    ("faults::a_call_that_is_not_there", a_call_that_is_not_there),
     ("faults::modprobe_cannot_be_run", modprobe_cannot_be_run),
     ("faults::modprobe_does_not_end", modprobe_does_not_end),
     ("faults::configurations", configurations),
@@ -272,6 +276,61 @@ fn without_the_log_of_the_kernel() {
     node.run("load", NIC, &[]).expect(1, "SignatureInvalid");
 }
 
+/// Without the device there is `syslog(2)`, for those who have the capability.
+fn the_log_by_a_call() {
+    const FOUND: &str = "nic: Unknown symbol acme_x (err -2)";
+    let node = Node::new();
+    fs::remove_file(node.path("dev/kmsg")).unwrap();
+    let symbols = "Unknown symbol in module, or unknown parameter (see dmesg)";
+    node.modprobe_does(&format!(
+        "kernel {FOUND}\nerr modprobe: ERROR: could not insert 'nic': {symbols}\nexit 1"
+    ));
+    let load = || node.run("load", NIC, &[]).expect(1, "UnknownSymbol");
+    let without = load();
+    let words = "syslog(2) is for CAP_SYSLOG alone, as kernel.dmesg_restrict is 1: CAP_SYSLOG is not among";
+    assert!(
+        without.log.contains("/dev/kmsg is not there") && without.log.contains(words),
+        "{}",
+        without.log
+    );
+    assert!(!without.proof().contains(FOUND));
+    node.write(
+        "proc/self/status",
+        "Uid:\t0\t0\t0\t0\nCapEff:\t0000000400010000\n",
+    );
+    let without = load();
+    assert!(
+        without
+            .log
+            .contains("`dmesg`, which would call syslog(2), cannot be started"),
+        "{}",
+        without.log
+    );
+    node.folder("bin");
+    symlink(std::env::current_exe().unwrap(), node.path("bin/dmesg")).unwrap();
+    // What was said before is not taken for what is said now.
+    node.write(
+        "ring",
+        "<4>[    1.000000] nic: exports duplicate symbol acme_z (owned by old)\n",
+    );
+    for _ in 0..2 {
+        let ended = load();
+        assert_eq!(ended.proof(), FOUND);
+        assert_eq!(ended.log.matches("stream=kernel").count(), 1, "{}", ended.log);
+    }
+    // Everybody may read it on a kernel without the restriction, and some other rule may refuse it.
+    node.write(
+        "proc/self/status",
+        "Uid:\t0\t0\t0\t0\nCapEff:\t0000000000010000\n",
+    );
+    node.write("proc/sys/kernel/dmesg_restrict", "0\n");
+    assert_eq!(load().proof(), FOUND);
+    fs::remove_file(node.path("ring")).unwrap();
+    let refused = load();
+    let words = "syslog(2): dmesg: klogctl: Operation not permitted: CAP_SYSLOG is not among";
+    assert!(refused.log.contains(words), "{}", refused.log);
+}
+
 fn not_permitted_has_causes() {
     let refused = "err modprobe: ERROR: could not insert 'nic': Operation not permitted\nexit 1";
     let node = Node::new();
@@ -298,6 +357,72 @@ fn not_permitted_has_causes() {
     node.run("load", NIC, &[]).expect(0, "AlreadyLoaded");
     node.run("unload", NIC, &[]).expect(1, "MissingCapability");
     assert!(node.is_loaded("nic"));
+}
+
+/// Such a kernel has no such call, and no list of modules.
+fn a_kernel_without_modules() {
+    let node = Node::new();
+    fs::remove_file(node.path("proc/modules")).unwrap();
+    node.write("tmp/firmware/a.bin", "a");
+    let config = "modprobe: {moduleName: nic, dirName: /opt, firmwarePath: /firmware}\n";
+    let ended = node
+        .run("load", config, &["--firmware-path", "/lib/firmware"])
+        .expect(1, "NoModuleSupport");
+    assert_eq!(ended.result["step"], "precheck");
+    assert!(
+        ended.proof().contains("/proc/modules is not there"),
+        "{}",
+        ended.proof()
+    );
+    assert!(ended.result["mend"].as_str().unwrap().contains("CONFIG_MODULES"));
+    assert!(node.calls().is_empty() && node.files("lib/firmware").is_empty());
+    // What is a part of such a kernel is there all the same, and modprobe says so.
+    node.folder("sys/module/loop");
+    node.write(
+        "tmp/opt/lib/modules/6.1.0-2-amd64/modules.builtin",
+        "kernel/loop.ko\n",
+    );
+    node.depmod("tmp/opt");
+    node.modprobe_does("exit 0");
+    node.run("load", "modprobe: {moduleName: loop, dirName: /opt}\n", &[])
+        .expect(0, "Loaded");
+    // Nothing is loaded on it, so that nothing has to be unloaded.
+    node.run("unload", NIC, &[]).expect(0, "NotLoaded");
+    // A process that sees no /proc at all knows nothing of the kernel.
+    fs::remove_file(node.path("proc/self/status")).unwrap();
+    node.modprobe_does("");
+    node.run("load", NIC, &[]).expect(0, "Loaded");
+}
+
+/// modprobe has the same words for a file that it cannot unpack.
+fn a_call_that_is_not_there() {
+    let node = Node::new();
+    node.modprobe_does("err modprobe: ERROR: could not insert 'nic': Function not implemented\nexit 1");
+    let ended = node.run("load", NIC, &[]).expect(1, "NotPermitted");
+    assert!(
+        ended.proof().contains("/proc/modules is there"),
+        "{}",
+        ended.proof()
+    );
+    assert!(
+        ended.result["mend"].as_str().unwrap().contains("seccomp"),
+        "{}",
+        ended.result
+    );
+    let packed = zstd_of(&module("nic", "NIC1", &["depends=acme_bus"]).build());
+    let extra = format!("tmp/opt/lib/modules/{RELEASE}/extra");
+    node.write_bytes(&format!("{extra}/nic.ko.zst"), &packed);
+    fs::remove_file(node.path(&format!("{extra}/nic.ko"))).unwrap();
+    node.depmod("tmp/opt");
+    let ended = node.run("load", NIC, &[]).expect(1, "CompressionUnknown");
+    assert!(
+        ended.proof().contains("nic.ko.zst` is compressed"),
+        "{}",
+        ended.proof()
+    );
+    // With a line of the list gone meanwhile, the kernel itself is what is shown.
+    node.modprobe_does("gone\nerr modprobe: ERROR: could not insert 'nic': Function not implemented\nexit 1");
+    node.run("load", NIC, &[]).expect(1, "NoModuleSupport");
 }
 
 fn modprobe_cannot_be_run() {
@@ -362,4 +487,18 @@ fn a_result_that_cannot_be_written() {
     let mut command = node.command("load", NIC, &[]);
     node.write("result", &"x".repeat(4000));
     node.end(command.spawn().unwrap()).expect(0, "AlreadyLoaded");
+}
+
+/// A frame of one block that is not compressed.
+fn zstd_of(bytes: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(bytes.len()).unwrap();
+    assert!(size < 128 << 10, "a block has no more");
+    let header = (size << 3 | 1).to_le_bytes();
+    [
+        b"\x28\xb5\x2f\xfd\xa0",
+        &size.to_le_bytes()[..],
+        &header[..3],
+        bytes,
+    ]
+    .concat()
 }

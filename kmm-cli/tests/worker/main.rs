@@ -27,11 +27,10 @@ type Test = (&'static str, fn());
 
 fn main() {
     let own_name = std::env::args().next().unwrap_or_default();
-    if Path::new(&own_name)
-        .file_name()
-        .is_some_and(|name| name == "modprobe")
-    {
-        std::process::exit(modprobe::main());
+    match Path::new(&own_name).file_name().and_then(|name| name.to_str()) {
+        Some("modprobe") => std::process::exit(modprobe::main()),
+        Some("dmesg") => std::process::exit(modprobe::dmesg()),
+        _ => {}
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let filters: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();

@@ -1,7 +1,7 @@
 //! The modprobe of a node that is a folder.
 //!
 //! It does what the lines of `modprobe.does` say: `out TEXT`, `err TEXT`, `kernel TEXT`, `long BYTES`, `wait` (until
-//! `modprobe.go` is there), `die` (of a signal), `hold` (leaves a child that keeps the output open), `exit CODE`. Without an `exit` it then
+//! `modprobe.go` is there), `die` (of a signal), `gone` (the kernel's list of modules), `hold` (leaves a child that keeps the output open), `exit CODE`. Without an `exit` it then
 //! loads or unloads.
 
 use std::collections::BTreeMap;
@@ -49,6 +49,7 @@ pub(crate) fn main() -> i32 {
                 }
             }
             "hold" => drop(std::process::Command::new(&own).arg("--hold").spawn().unwrap()),
+            "gone" => fs::remove_file(root.join("proc/modules")).unwrap(),
             "die" => rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
                 .unwrap(),
             "exit" => return rest.parse().unwrap(),
@@ -58,12 +59,34 @@ pub(crate) fn main() -> i32 {
     run(&root, &args)
 }
 
+/// Into the device, or where a node has none, into what `dmesg` prints.
 fn kernel_says(root: &Path, text: &str) {
-    let mut log = fs::OpenOptions::new()
-        .append(true)
-        .open(root.join("dev/kmsg"))
-        .unwrap();
-    writeln!(log, "4,1,1,-;{text}").unwrap();
+    let device = root.join("dev/kmsg");
+    let (path, head) = if device.exists() {
+        (device, "4,1,1,-;")
+    } else {
+        (root.join("ring"), "<4>[   12.345678] ")
+    };
+    let mut options = fs::OpenOptions::new();
+    let mut log = options.append(true).create(true).open(path).unwrap();
+    writeln!(log, "{head}{text}").unwrap();
+}
+
+/// The `dmesg` of a node: prints the file `ring`, and is refused where there is none.
+pub(crate) fn dmesg() -> i32 {
+    let own = PathBuf::from(std::env::args().next().unwrap());
+    let root = own.parent().unwrap().parent().unwrap();
+    assert_eq!(std::env::args().nth(1).as_deref(), Some("-r"));
+    match fs::read_to_string(root.join("ring")) {
+        Ok(text) => {
+            print!("{text}");
+            0
+        }
+        Err(_) => {
+            eprintln!("dmesg: klogctl: Operation not permitted");
+            1
+        }
+    }
 }
 
 fn run(root: &Path, args: &[String]) -> i32 {

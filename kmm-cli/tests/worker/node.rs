@@ -89,8 +89,10 @@ impl Node {
             folder: tempfile::tempdir().unwrap(),
         };
         node.write("proc/sys/kernel/osrelease", &format!("{RELEASE}\n"));
+        node.write("proc/modules", "");
         node.write("proc/sys/kernel/version", "#1 SMP PREEMPT_DYNAMIC Debian\n");
         node.write("proc/sys/kernel/modules_disabled", "0\n");
+        node.write("proc/sys/kernel/dmesg_restrict", "1\n");
         node.write(
             "proc/self/status",
             "Uid:\t0\t0\t0\t0\nCapEff:\t0000000000010000\n",

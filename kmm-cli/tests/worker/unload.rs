@@ -1,5 +1,8 @@
 //! Unloading.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use crate::Test;
 use crate::node::NIC;
 use crate::node::Node;
@@ -11,6 +14,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "unload::a_module_in_use_names_its_holders",
         a_module_in_use_names_its_holders,
+    ),
+    (
+        "unload::a_process_with_its_device_open_is_named",
+        a_process_with_its_device_open_is_named,
     ),
     (
         "unload::a_module_that_got_hold_of_a_symbol_is_named",
@@ -47,11 +54,72 @@ fn a_module_in_use_names_its_holders() {
     // By processes: only modprobe can tell whether they still do.
     node.write("sys/module/nic/refcnt", "2\n");
     let ended = node.run("unload", NIC, &[]).expect(1, "InUse");
-    assert!(
-        ended.proof().contains("used 2 times, by no module"),
-        "{}",
-        ended.proof()
+    let words = "`nic` is held: its `refcnt` is 2 and its `holders` is empty";
+    assert!(ended.proof().contains(words), "{}", ended.proof());
+    let words = "no process and no mount that can be seen from here";
+    assert!(ended.proof().contains(words), "{}", ended.proof());
+    assert!(ended.result["mend"].as_str().unwrap().contains("`lsof`"));
+}
+
+/// What a process has open is the module's where its driver, or the list of devices, says so; else nothing is said.
+fn a_process_with_its_device_open_is_named() {
+    let node = Node::new();
+    node.run("load", NIC, &[]).expect(0, "Loaded");
+    node.write("sys/module/nic/refcnt", "1\n");
+    node.write("proc/77/comm", "daemon\n");
+    node.folder("proc/77/fd");
+    symlink("/dev/null", node.path("proc/77/fd/3")).unwrap();
+    node.write("proc/77/fd/4", "no device");
+    let unload = || node.run("unload", NIC, &[]).expect(1, "InUse");
+    let unknown = unload();
+    assert!(!unknown.proof().contains("process 77"), "{}", unknown.proof());
+    // By its number: `/dev/null` is 1:3.
+    node.write(
+        "proc/devices",
+        "Character devices:\n  1 mem\n\nBlock devices:\n  1 nic\n",
     );
+    assert!(!unload().proof().contains("process 77"));
+    node.write(
+        "proc/devices",
+        "Character devices:\n  1 nic\n\nBlock devices:\n  8 sd\n",
+    );
+    let words =
+        "process 77 (daemon) has /dev/null open, a device with the number 1, which /proc/devices lists";
+    let listed = unload();
+    assert!(listed.proof().contains(words), "{}", listed.proof());
+    // By its driver.
+    fs::remove_file(node.path("proc/devices")).unwrap();
+    node.folder("sys/devices/platform/nic.0/misc/nic");
+    node.folder("sys/bus/platform/drivers/nic");
+    node.folder("sys/dev/char");
+    for (link, target) in [
+        ("sys/dev/char/1:3", "../../devices/platform/nic.0/misc/nic"),
+        (
+            "sys/devices/platform/nic.0/driver",
+            "../../../bus/platform/drivers/nic",
+        ),
+        ("sys/bus/platform/drivers/nic/module", "../../../../module/nic"),
+    ] {
+        symlink(target, node.path(link)).unwrap();
+    }
+    let words = "process 77 (daemon) has /dev/null open, a device that its driver drives";
+    let driven = unload();
+    assert!(driven.proof().contains(words), "{}", driven.proof());
+    // A driver of another module is no user of this one.
+    fs::remove_file(node.path("sys/bus/platform/drivers/nic/module")).unwrap();
+    symlink(
+        "../../../../module/acme_bus",
+        node.path("sys/bus/platform/drivers/nic/module"),
+    )
+    .unwrap();
+    assert!(!unload().proof().contains("process 77"));
+    node.write(
+        "proc/self/mounts",
+        "none /data nic rw 0 0\nnone /other ext4 rw 0 0\n",
+    );
+    let mounted = unload();
+    let words = "a file system `nic` is mounted at /data";
+    assert!(mounted.proof().contains(words), "{}", mounted.proof());
 }
 
 /// `symbol_get` counts a user, and puts nobody among the holders.
@@ -66,7 +134,7 @@ fn a_module_that_got_hold_of_a_symbol_is_named() {
     node.loaded("quiet", "Q1");
     node.write("sys/module/acme_bus/refcnt", "1\n");
     let ended = node.run("unload", bus, &[]).expect(1, "InUse");
-    let words = "used 1 times, by no module that the kernel names";
+    let words = "its `refcnt` is 1 and its `holders` is empty";
     assert!(ended.proof().contains(words), "{}", ended.proof());
     assert!(
         ended.proof().contains("likely quiet, which names a symbol of it"),
@@ -100,7 +168,7 @@ fn another_build_is_unloaded_too() {
 fn an_image_that_changed() {
     let node = Node::new();
     node.run("load", NIC, &[]).expect(0, "Loaded");
-    std::fs::write(
+    fs::write(
         node.path(&format!("tmp/opt/lib/modules/{RELEASE}/extra/nic.ko")),
         "damaged",
     )

@@ -20,6 +20,8 @@ use crate::kmod::unpack;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModuleFacts {
     text: Vec<u8>,
+    /// Bytes of text that are kept, while the object is read.
+    most_text: usize,
     exports: Vec<Symbolic>,
     imports: Vec<Symbolic>,
     information: Vec<(Field, Span)>,
@@ -70,7 +72,11 @@ impl ModuleFacts {
     /// When it is no ELF file, or its section headers are damaged.
     pub fn read_from(source: &dyn ByteSource) -> Result<Self, KmodError> {
         let elf = ElfFile::parse(source)?;
-        let mut facts = Self::default();
+        // Names may lie in each other; those of a linker never come to more than the file.
+        let mut facts = Self {
+            most_text: source.size(),
+            ..Self::default()
+        };
         if facts.read_checksums(&elf).is_none() {
             facts.exports.clear();
             facts.read_export_strings(&elf);
@@ -79,6 +85,7 @@ impl ModuleFacts {
             facts.imports.clear();
         }
         facts.read_information(&elf);
+        facts.most_text = 0;
         facts.text.shrink_to_fit();
         facts.exports.shrink_to_fit();
         facts.imports.shrink_to_fit();
@@ -88,7 +95,11 @@ impl ModuleFacts {
 
     /// The same of an object that was read before.
     pub(crate) fn of(object: &KernelObject) -> Self {
-        let mut facts = Self::default();
+        let mut facts = Self {
+            // What was read of an object is bounded already.
+            most_text: usize::MAX,
+            ..Self::default()
+        };
         for export in &object.exports {
             let crc = u64::from(export.crc.unwrap_or_default());
             let export = facts.symbolic(Hashed::new(export.name.as_bytes()), crc, false);
@@ -110,6 +121,7 @@ impl ModuleFacts {
                 facts.information.push((*field, span));
             }
         }
+        facts.most_text = 0;
         facts
     }
 
@@ -157,6 +169,9 @@ impl ModuleFacts {
 
     fn keep(&mut self, bytes: &[u8]) -> Option<Span> {
         let start = u32::try_from(self.text.len()).ok()?;
+        if bytes.len() > self.most_text - self.text.len().min(self.most_text) {
+            return None;
+        }
         self.text.extend_from_slice(bytes);
         Some((start, u32::try_from(self.text.len()).ok()?))
     }

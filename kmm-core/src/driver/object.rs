@@ -16,6 +16,7 @@ use crate::reconcile::Kind;
 use crate::reconcile::Node;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Pod;
+use crate::reconcile::names;
 
 /// A Module, compiled: the same one as long as its specification is.
 pub type Compilation = Arc<Compiled>;
@@ -206,7 +207,46 @@ fn read(kind: Kind, value: &Value, before: Option<&Seen>) -> Result<Object, serd
         Kind::Namespace => Object::Namespace(Box::new(ObjectMeta::deserialize(&value["metadata"])?)),
         Kind::Node => Object::Node(Box::new(Node::deserialize(value)?)),
         Kind::NodeModulesConfig => Object::NodeModules(Box::new(NodeModulesConfig::deserialize(value)?)),
-        Kind::Pod => Object::Pod(Box::new(Pod::deserialize(value)?)),
+        Kind::Pod => Object::Pod(Box::new(pod(value)?)),
         Kind::ModuleBuildSignConfig => Object::Other,
     })
+}
+
+/// A pod, with what decisions read of its specification: that of a worker or of a pull pod is compared with the one that
+/// would be made now, of any other only the place counts.
+fn pod(value: &Value) -> Result<Pod, serde_json::Error> {
+    let mut pod = Pod::deserialize(value)?;
+    if pod.label(names::WORKER_ACTION).is_none() && pod.label(names::IMAGE_OWNER).is_none() {
+        pod.spec
+            .retain(|key, _| key == "nodeName" || key == "nodeSelector");
+    }
+    Ok(pod)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_plugin_pod_only_its_place_is_kept() {
+        let pod = |labels: Value| {
+            let pod = json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "p", "namespace": "drivers", "labels": labels},
+                "spec": {"nodeName": "w1", "nodeSelector": {"ready": ""}, "containers": [{"name": "c"}]},
+            });
+            Seen::read(&pod, None).unwrap().pod().unwrap().spec.clone()
+        };
+        let plugin = pod(json!({names::MODULE_NAME: "nic"}));
+        assert_eq!(
+            Value::Object(plugin),
+            json!({"nodeName": "w1", "nodeSelector": {"ready": ""}})
+        );
+        let worker = pod(json!({names::MODULE_NAME: "nic", names::WORKER_ACTION: "Load"}));
+        assert!(worker["containers"].is_array());
+        let pull = pod(json!({names::IMAGE_OWNER: "nic"}));
+        assert!(pull["containers"].is_array());
+    }
 }

@@ -79,6 +79,11 @@ pub enum Unread {
         /// Bytes of facts that are kept.
         limit: usize,
     },
+    /// It is one of many names of one file, most of which are not looked at.
+    TooManyNames {
+        /// How many are.
+        limit: usize,
+    },
     /// The layer was left before its content came.
     CutOff,
 }
@@ -92,6 +97,9 @@ impl std::fmt::Display for Unread {
                 "the image holds more of such files than the {} MiB that are kept",
                 limit >> 20
             ),
+            Self::TooManyNames { limit } => {
+                write!(f, "the same file has more than {limit} names in this folder")
+            }
             Self::CutOff => f.write_str("its content was not read"),
         }
     }

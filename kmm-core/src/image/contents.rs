@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::go_text::join_path;
 use crate::image::Entry;
-use crate::image::FileKind;
 use crate::image::ModuleFile;
 use crate::image::Tree;
 use crate::image::Unread;
@@ -43,11 +42,11 @@ pub fn module_folders(tree: &Tree) -> Vec<ModuleFolder<'_>> {
 pub fn kernels(tree: &Tree, dir_name: &str) -> Vec<String> {
     let base = join_path(&["/", dir_name, "lib/modules"]);
     let folder = tree.find(&base).ok().flatten();
+    // Once for all of them: any number of links may lead to one folder.
+    let with_modules = tree.folders_with_modules();
     let kernels = folder.iter().flat_map(Entry::children).filter(|child| {
         let target = child.followed().ok().flatten();
-        target.is_some_and(|target| {
-            target.kind() == FileKind::Directory && target.walk().any(|file| file.is_module())
-        })
+        target.is_some_and(|target| with_modules.contains(&target))
     });
     kernels.map(|child| child.shown_name()).collect()
 }

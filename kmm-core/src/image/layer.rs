@@ -103,8 +103,10 @@ pub enum LayerError {
         /// The path.
         path: String,
     },
-    /// Symbolic links lead in a circle, or the entry lies behind more than 40 of them.
-    #[error("entry `{path}`: it lies behind symbolic links that lead in a circle")]
+    /// Symbolic links lead in a circle, or the entry lies behind more than 40 of them or 16 KiB of names.
+    #[error(
+        "entry `{path}`: it lies behind symbolic links that lead in a circle, or further than 40 of them and 16 KiB of names"
+    )]
     Links {
         /// The path.
         path: String,
@@ -248,7 +250,8 @@ impl LayerReader {
     fn folder(&mut self, folders: &[&[u8]], path: &[u8]) -> Result<u32, LayerError> {
         let mut way = Way::new(ROOT, b"");
         way.push_all(folders);
-        while let Some(part) = way.next() {
+        let links = |_| LayerError::Links { path: shown(path) };
+        while let Some(part) = way.next().map_err(links)? {
             if part == b".." {
                 way.at = self.layer.store.node(way.at).map_or(ROOT, |node| node.parent);
                 continue;
@@ -258,8 +261,7 @@ impl LayerReader {
             match child {
                 Some((child, store::Kind::Directory)) => way.at = child,
                 Some((child, store::Kind::Symlink)) => {
-                    let followed = way.follow(store.target(child));
-                    followed.map_err(|_| LayerError::Links { path: shown(path) })?;
+                    way.follow(store.target(child)).map_err(links)?;
                 }
                 Some((child, store::Kind::Whiteout)) => {
                     let folder = Node::new(store::Kind::Directory, 0o755);

@@ -10,6 +10,8 @@ pub(super) const NONE: u32 = u32::MAX;
 pub(super) const ROOT: u32 = 0;
 /// Symbolic links followed on one way, as in Linux.
 pub(super) const MOST_LINKS: usize = 40;
+/// Bytes of names on one way, links included: four times the longest path of Linux.
+const LONGEST_WAY: usize = 16 << 10;
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +122,7 @@ pub(super) struct Store {
     hasher: RandomState,
 }
 
-/// A way that leads in a circle, or through too many links.
+/// A way that leads in a circle, through too many links, or that is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Loop;
 
@@ -276,7 +278,7 @@ impl Store {
     /// The file at a path, from a folder on. Links lead no further up than the root, which is their root too.
     pub(super) fn find(&self, from: u32, path: &[u8], follow: bool) -> Result<Option<u32>, Loop> {
         let mut way = Way::new(from, path);
-        while let Some(part) = way.next() {
+        while let Some(part) = way.next()? {
             if part == b".." {
                 way.at = self.node(way.at).map_or(ROOT, |node| node.parent);
                 continue;
@@ -352,6 +354,8 @@ pub(super) struct Way {
     /// What is left, the next part last.
     parts: Vec<Vec<u8>>,
     links: usize,
+    /// Bytes of the names so far.
+    length: usize,
 }
 
 impl Way {
@@ -360,13 +364,19 @@ impl Way {
             at: from,
             parts: Vec::new(),
             links: 0,
+            length: 0,
         };
         way.push(path);
         way
     }
 
-    pub(super) fn next(&mut self) -> Option<Vec<u8>> {
-        self.parts.pop()
+    pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, Loop> {
+        let next = self.parts.pop();
+        self.length += next.as_ref().map_or(0, |part| part.len() + 1);
+        if self.length > LONGEST_WAY {
+            return Err(Loop);
+        }
+        Ok(next)
     }
 
     pub(super) fn is_at_end(&self) -> bool {

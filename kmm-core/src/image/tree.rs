@@ -1,5 +1,9 @@
 //! What the layers of an image add up to.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::hash::Hasher;
+
 use thiserror::Error;
 
 use crate::image::Limits;
@@ -152,6 +156,21 @@ impl Tree {
     /// All files, folders before what is in them, sorted by name within each folder. Symbolic links are not followed.
     pub fn walk(&self) -> impl Iterator<Item = Entry<'_>> {
         self.root().walk()
+    }
+
+    /// The folders that have a module somewhere below.
+    pub(super) fn folders_with_modules(&self) -> HashSet<Entry<'_>> {
+        let mut found = HashSet::new();
+        for file in self.walk().filter(Entry::is_module) {
+            let mut at = file;
+            while let Some(parent) = at.parent() {
+                if !found.insert(parent) {
+                    break;
+                }
+                at = parent;
+            }
+        }
+        found
     }
 
     fn find_from(&self, from: u32, path: &[u8], follow: bool) -> Result<Option<Entry<'_>>, TooManyLinks> {
@@ -337,6 +356,12 @@ impl<'a> Entry<'a> {
         String::from_utf8_lossy(&self.path_bytes()).into_owned()
     }
 
+    /// The folder that it is in; `None` for the root.
+    fn parent(&self) -> Option<Self> {
+        let parent = self.node().filter(|_| self.id != ROOT)?.parent;
+        Some(self.tree.entry(parent))
+    }
+
     /// Where a symbolic link leads, as it stands there.
     pub fn target(&self) -> Option<&'a [u8]> {
         (self.kind() == FileKind::Symlink).then(|| self.tree.store.target(self.id))
@@ -420,6 +445,12 @@ impl PartialEq for Entry<'_> {
 }
 
 impl Eq for Entry<'_> {}
+
+impl Hash for Entry<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
 
 impl std::fmt::Debug for Entry<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -101,8 +101,14 @@ impl<'a> Der<'a> {
     }
 }
 
-/// An object identifier in dotted form.
+/// Bytes of an object identifier that are shown.
+const LONGEST_OID: usize = 64;
+
+/// An object identifier in dotted form. Of one that is longer than any in use, the length.
 pub(crate) fn dotted(oid: &[u8]) -> String {
+    if oid.len() > LONGEST_OID {
+        return format!("an object identifier of {} bytes", oid.len());
+    }
     let mut parts: Vec<u64> = Vec::new();
     let mut value: u64 = 0;
     for byte in oid {

@@ -201,6 +201,11 @@ impl<'a> ElfFile<'a> {
         })
     }
 
+    /// Bytes of the file, unpacked.
+    pub(crate) fn size(&self) -> usize {
+        self.source.size()
+    }
+
     pub(crate) fn layout(&self) -> Layout {
         self.layout
     }
@@ -379,7 +384,7 @@ impl Iterator for Symbols<'_> {
 }
 
 /// More than any name has; without a limit, a table of overlapping names could be made that takes hours to read.
-const LONGEST_NAME: usize = 4096;
+pub(crate) const LONGEST_NAME: usize = 4096;
 
 /// The string at a place of a string table; `None` where it has no end or is too long for a name.
 pub(crate) fn string_at(strings: &[u8], at: u32) -> Option<&[u8]> {

@@ -27,12 +27,15 @@ fn read(elf: &ElfFile<'_>, suffix: &str) -> Option<Vec<Export>> {
     let crcs = elf.section(&format!("__kcrctab{suffix}")).map(|(_, bytes)| bytes);
     let mut rest = targets.iter().peekable();
     let mut found = Vec::with_capacity(count);
+    // Strings may lie in each other; those of a linker do not.
+    let mut left = strings.len();
     for number in 0..count {
         let mut texts = Vec::new();
         while let Some(target) = rest.next_if(|target| target.at / size == number as u64) {
             if let Some(at) = target.string {
-                texts
-                    .push(String::from_utf8_lossy(string_at(strings, u32::try_from(at).ok()?)?).into_owned());
+                let string = string_at(strings, u32::try_from(at).ok()?)?;
+                left = left.checked_sub(string.len())?;
+                texts.push(String::from_utf8_lossy(string).into_owned());
             }
         }
         let mut texts = texts.into_iter();

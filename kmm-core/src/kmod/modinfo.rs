@@ -86,6 +86,10 @@ impl ModuleInfo {
             .ok_or(KmodError::Missing { section: ".modinfo" })?;
         // A signature that makes no sense is no reason to say nothing; `KernelObject` reports it.
         let signature = Signature::at_end_of(source).ok().flatten();
+        if text.len() > LARGEST {
+            let reason = format!("it has {} bytes, at most {LARGEST} are read", text.len());
+            return Err(KmodError::damaged("section `.modinfo`", 0, reason));
+        }
         let text = text.to_vec();
         let pairs = pairs(&text);
         Ok(Self {
@@ -263,6 +267,9 @@ pub(crate) struct RawParameter<'a> {
 pub(crate) fn is_parameter(key: &[u8]) -> bool {
     key == b"parm" || key == b"parmtype"
 }
+
+/// Bytes of `.modinfo` that are read. That of the largest drivers has a tenth of this; each of its strings takes 32 bytes.
+const LARGEST: usize = 1 << 20;
 
 /// Where the keys and values lie; runs of NUL part the strings.
 pub(crate) fn pairs(text: &[u8]) -> Vec<(Range<usize>, Range<usize>)> {

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use crate::kmod::KmodError;
 use crate::kmod::elf::ElfFile;
+use crate::kmod::elf::LONGEST_NAME;
 use crate::kmod::elf::Symbol;
 use crate::kmod::elf::string_at;
 use crate::kmod::elf::until_nul;
@@ -69,6 +70,9 @@ pub(crate) fn read(elf: &ElfFile<'_>) -> Result<SymbolTable, KmodError> {
         unused.entry(name).or_insert(crc);
     }
     let mut names = Named::default();
+    // Names may end in each other's middle. Those of a linker never come to more than the file, others could to a
+    // thousand times that.
+    let mut left = elf.size();
     let (symbols, strings) = elf.symbols()?;
     let mut imports = Vec::new();
     let mut seen = HashMap::new();
@@ -78,6 +82,13 @@ pub(crate) fn read(elf: &ElfFile<'_>) -> Result<SymbolTable, KmodError> {
                 "the name at {} has no end within 4096 bytes and the {} bytes of names",
                 symbol.name,
                 strings.len()
+            );
+            KmodError::damaged("symbol", number as u64 + 1, reason)
+        })?;
+        left = left.checked_sub(name.len()).ok_or_else(|| {
+            let reason = format!(
+                "the names up to here have more bytes than the file, which has {}",
+                elf.size()
             );
             KmodError::damaged("symbol", number as u64 + 1, reason)
         })?;
@@ -133,6 +144,7 @@ impl<'a> Named<'a> {
 
     fn exports(&self, elf: &ElfFile<'_>) -> Result<Vec<Export>, KmodError> {
         let mut exports = Vec::new();
+        let mut namespace_bytes = 0;
         for (name, symbol) in &self.entries {
             let Some(section) = elf.section_at(symbol.section).map(|section| elf.name_of(section)) else {
                 continue;
@@ -154,6 +166,15 @@ impl<'a> Named<'a> {
                 .get(name)
                 .map(|symbol| namespace(elf, name, symbol))
                 .transpose()?;
+            namespace_bytes += namespace.as_ref().map_or(0, String::len);
+            if namespace_bytes > elf.size() {
+                let reason = format!(
+                    "the namespaces up to `{}` have more bytes than the file, which has {}",
+                    text(name),
+                    elf.size()
+                );
+                return Err(KmodError::damaged("exported symbols", 0, reason));
+            }
             exports.push(Export {
                 name: text(name),
                 crc,
@@ -180,7 +201,9 @@ fn checksum(elf: &ElfFile<'_>, name: &[u8], symbol: &Symbol) -> Result<u32, Kmod
 }
 
 fn namespace(elf: &ElfFile<'_>, name: &[u8], symbol: &Symbol) -> Result<String, KmodError> {
-    let found = in_section(elf, symbol, |bytes, at| Some(text(until_nul(bytes.get(at..)?)?)));
+    let found = in_section(elf, symbol, |bytes, at| {
+        Some(text(string_at(bytes, u32::try_from(at).ok()?)?))
+    });
     found.ok_or_else(|| misplaced("namespace", name, symbol))
 }
 
@@ -191,7 +214,7 @@ fn in_section<T>(elf: &ElfFile<'_>, symbol: &Symbol, read: impl Fn(&[u8], usize)
 
 fn misplaced(what: &str, name: &[u8], symbol: &Symbol) -> KmodError {
     let reason = format!(
-        "the {what} of `{}` lies outside of section {}",
+        "the {what} of `{}` lies outside of section {}, or has no end in it within {LONGEST_NAME} bytes",
         text(name),
         symbol.section
     );

@@ -8,6 +8,11 @@ use super::origin::Source;
 
 const FIELD: &str = "inTreeModulesToRemove";
 
+/// The in-tree modules that a container removes first, whatever its mappings say.
+pub fn in_tree_to_remove(container: &ModuleLoaderContainerSpec) -> Vec<String> {
+    merge(container, &KernelMapping::default(), &mut Origins::default()).unwrap_or_default()
+}
+
 /// The mapping's list where it has one (an empty one counts), else the container's. Then the deprecated name, of the
 /// mapping or else of the container, takes the place of the whole list.
 pub(super) fn merge(

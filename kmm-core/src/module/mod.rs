@@ -26,6 +26,7 @@ mod tolerations;
 
 pub use compiled::Compiled;
 pub use compiled::Loader;
+pub use in_tree::in_tree_to_remove;
 pub use mapping::Mapped;
 pub use mapping::Mapping;
 pub use origin::Origin;

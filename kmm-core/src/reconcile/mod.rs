@@ -87,7 +87,6 @@ pub use plan::Precondition;
 pub use plan::RegistryQuestion;
 pub use plan::Severity;
 pub use reason::Cause;
-pub use reason::Condition;
 pub use reason::LeftOut;
 pub use reason::LoadWhy;
 pub use reason::Progress;

@@ -77,16 +77,6 @@ impl Reason {
             annotations: name.into_iter().collect::<BTreeMap<_, _>>(),
         }
     }
-
-    /// The condition that tells it: whether things are as they should be, and if not, why.
-    pub fn condition(&self) -> Condition {
-        Condition {
-            kind: "Reconciled",
-            status: self.cause.progress() == Progress::Done,
-            reason: self.cause.code(),
-            message: self.to_string(),
-        }
-    }
 }
 
 impl fmt::Display for Reason {
@@ -103,20 +93,6 @@ impl fmt::Display for Reason {
         }
         write!(f, "{}", self.cause)
     }
-}
-
-/// A condition, as other resources of Kubernetes have them in their status.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Condition {
-    /// What it is about.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// Whether it is so.
-    pub status: bool,
-    /// Why, in one word.
-    pub reason: &'static str,
-    /// Why, for people.
-    pub message: String,
 }
 
 /// How far things are.

@@ -9,6 +9,8 @@
 //!   Copying firmware into a mounted folder takes user 0 alone. Setting the kernel's firmware path takes the folder
 //!   `/sys/module/firmware_class/parameters` of the host, mounted outside of the container's own `/sys`, which is
 //!   read-only. So no pod is privileged.
+//! - No token of the service account is mounted: neither worker nor kmod image asks the API server for anything, and the
+//!   image names paths that are copied to the node.
 
 use serde_json::Value;
 use serde_json::json;
@@ -218,7 +220,8 @@ fn mark(job: &Job, installation: &Installation) -> String {
 ///
 /// # Errors
 ///
-/// When the module has firmware and the operator knows no firmware folder of the host.
+/// When the module has firmware and the operator knows no firmware folder of the host, or the loading order has a name that
+/// would be more than one word of `modprobe`'s configuration.
 pub fn make(
     owner: &NodeModulesConfig,
     job: &Job,
@@ -227,6 +230,14 @@ pub fn make(
     installation: &Installation,
 ) -> Result<Value, String> {
     let node = &owner.metadata.name;
+    let is_word = |name: &str| {
+        !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#')
+    };
+    if let Some(name) = job.order().iter().find(|name| !is_word(name)) {
+        return Err(format!(
+            "modulesLoadingOrder: {name:?} is no name of a module: it would be another line of modprobe's configuration"
+        ));
+    }
     let firmware = match (job.firmware(), &installation.config.worker.firmware_host_path) {
         (false, _) => None,
         (true, Some(path)) => Some(path.as_str()),
@@ -246,6 +257,7 @@ pub fn make(
         "nodeName": node,
         "restartPolicy": "OnFailure",
         "serviceAccountName": job.service_account_name,
+        "automountServiceAccountToken": false,
         "containers": [worker(job, firmware, installation)],
         "volumes": volumes(job, firmware, installation),
     });
@@ -447,4 +459,25 @@ fn volumes(job: &Job, firmware: Option<&str>, installation: &Installation) -> Va
         volumes.push(json!({"name": "firmware-class", "hostPath": {"path": class, "type": "Directory"}}));
     }
     Value::Array(volumes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loading_order_has_names() {
+        let made = |order: &[&str]| {
+            let mut entry = NodeModuleSpec::default();
+            entry.config.modprobe.modules_loading_order =
+                Some(order.iter().map(|name| (*name).to_owned()).collect());
+            let owner = NodeModulesConfig::default();
+            make(&owner, &Job::load(&entry), "boot", 1, &Installation::default())
+        };
+        assert!(made(&["nic", "nic-core", "crc_32"]).is_ok());
+        for name in ["b\ninstall nic /bin/true", "", "a b", "a\tb", "#"] {
+            let error = made(&["nic", name]).unwrap_err();
+            assert!(error.starts_with("modulesLoadingOrder: "), "{error}");
+        }
+    }
 }

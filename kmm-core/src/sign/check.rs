@@ -42,6 +42,17 @@ pub fn verify(
     ) else {
         return invalid("it is not in the file");
     };
+    // What lies between the module and its signature is signed by nobody, and the kernel takes no module with it.
+    let plain = signature.signed.end == signature.block.start
+        && file
+            .get(signature.block.end..)
+            .and_then(|trailer| trailer.get(..8))
+            .is_some_and(|trailer| matches!(trailer, [0, 0, _, 0, 0, 0, 0, 0]));
+    if !plain {
+        return invalid(
+            "its trailer names a signer, a key or an algorithm, which the kernel refuses for PKCS#7",
+        );
+    }
     let signers = match message::signers(block) {
         Ok(signers) => signers,
         Err(reason) => return Verification::Invalid { reason },

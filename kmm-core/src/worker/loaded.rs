@@ -74,8 +74,9 @@ impl Observed {
         match (self.holders.is_empty(), self.users) {
             (false, _) => Some(format!("used by module {}", self.holders.join(", "))),
             (true, Some(users)) if users > 0 => Some(format!(
-                "used {users} times, by no module that the kernel names: by processes, devices, mounts, or a module \
-                 that got hold of it while it ran"
+                "held: its `refcnt` is {users} and its `holders` is empty, so that no module that the kernel names holds \
+                 it, but a process (an open device), a mounted file system, or code of the kernel or of a module that \
+                 took it while it ran"
             )),
             (true, _) => None,
         }
@@ -325,7 +326,12 @@ mod tests {
         observed.initstate = Some("live".to_owned());
         assert_eq!(observed.state(), State::Live);
         observed.users = Some(2);
-        assert!(observed.in_use().unwrap().contains("2 times"));
+        assert!(
+            observed
+                .in_use()
+                .unwrap()
+                .contains("its `refcnt` is 2 and its `holders` is empty")
+        );
         observed.holders = vec!["x".to_owned()];
         assert_eq!(observed.in_use().unwrap(), "used by module x");
     }

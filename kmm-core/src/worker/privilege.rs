@@ -44,6 +44,8 @@ pub struct Facts {
     pub modules_disabled: Option<bool>,
     /// The level of lockdown: `none`, `integrity`, `confidentiality`.
     pub lockdown: Option<String>,
+    /// Whether there is a list of modules, `/proc/modules`: every kernel that takes modules has it.
+    pub module_list: Option<bool>,
 }
 
 impl Facts {
@@ -85,7 +87,14 @@ impl Facts {
                 let (_, rest) = text.split_once('[')?;
                 Some(rest.split_once(']')?.0.to_owned())
             }),
+            module_list: None,
         }
+    }
+
+    /// Whether the kernel takes no modules for sure, whatever the process may do, with the proof.
+    pub fn no_modules(&self) -> Option<(Reason, String)> {
+        let proof = "/proc/modules is not there, which every kernel with loadable modules has";
+        (self.module_list == Some(false)).then(|| (Reason::NoModuleSupport, proof.to_owned()))
     }
 
     /// Whether a capability is missing for sure, or modules are turned off, with the proof.

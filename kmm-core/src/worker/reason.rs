@@ -112,6 +112,8 @@ reasons! {
     SignatureInvalid: Failed, "Sign last: strip, compress and copy change a file. Sign it again.";
     /// The kernel is locked down, and takes modules with a trusted signature only.
     Lockdown: Failed, "Sign the module with a key that the kernel trusts, or turn lockdown (Secure Boot) off.";
+    /// The kernel was built without loadable modules: it takes none, and has no `/proc/modules`.
+    NoModuleSupport: Failed, "Use a kernel with `CONFIG_MODULES=y` on the node, or leave the node out with `selector`.";
     /// The process lacks a capability.
     MissingCapability: Failed, "Run as user 0 with the capability added (`SYS_MODULE` for modules).";
     /// The container has its own user namespace, where capabilities over the kernel count for nothing.

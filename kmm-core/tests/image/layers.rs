@@ -62,6 +62,22 @@ fn entries_go_through_links_of_their_own_layer() {
     assert_eq!(path_of(&tree, "/usr/lib/x").as_deref(), Some("/usr/lib/x"));
     let error = layer(&[("a", Kind::Symlink(b"a")), ("a/x", Kind::File)]).unwrap_err();
     assert!(matches!(error, LayerError::Links { .. }), "{error}");
+    // Each link leads to the next, by a long way.
+    let long = "d/../".repeat(800);
+    let targets: Vec<(String, String)> = (0..30)
+        .map(|number| (format!("l{number}"), format!("{long}l{}", number + 1)))
+        .collect();
+    let mut entries = vec![("d", Kind::Directory), ("l30", Kind::Directory)];
+    entries.extend(
+        targets
+            .iter()
+            .map(|(path, target)| (path.as_str(), Kind::Symlink(target.as_bytes()))),
+    );
+    entries.push(("l28/x", Kind::File));
+    assert!(layer(&entries).is_ok());
+    entries.push(("l0/x", Kind::File));
+    let error = layer(&entries).unwrap_err();
+    assert!(matches!(error, LayerError::Links { .. }), "{error}");
 }
 
 #[test]

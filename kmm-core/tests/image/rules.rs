@@ -341,6 +341,28 @@ fn who_names_no_module_asks_about_all() {
     assert_eq!(report.fit, Fit::DoesNotFit);
 }
 
+/// Each name would be unpacked and indexed.
+#[test]
+fn a_module_of_many_names_is_read_a_few_times() {
+    let mut scene = Scene::good();
+    scene.modprobe.module_name = String::new();
+    scene.modprobe.modules_loading_order = None;
+    let first = scene.check();
+    let module = first.modules[0].path.clone();
+    let file = module.rsplit('/').next().unwrap();
+    for number in 0..20 {
+        scene.link(&format!("{FOLDER}/more{number}.ko"), file);
+    }
+    let report = scene.check();
+    assert_eq!(report.modules.len(), first.modules.len() + 20);
+    let unread = report.findings.iter().filter(|finding| {
+        finding
+            .message
+            .contains("the same file has more than 8 names in this folder")
+    });
+    assert_eq!(unread.count(), 13, "{:#?}", report.findings);
+}
+
 #[test]
 fn large_images_are_noted() {
     let mut scene = Scene::good();

@@ -180,6 +180,83 @@ fn names_that_overlap_take_no_time() {
     read_all(&object.build());
 }
 
+/// Each of many names ends where the others do: a table of some kilobytes would come to gigabytes of names.
+#[test]
+fn names_that_lie_in_each_other_take_no_memory() {
+    let mut object = Object::module(&["name=a"]);
+    let mut table = vec![0; 24];
+    for number in 0..4000_u32 {
+        table.extend((1 + number % 4000).to_le_bytes());
+        table.push(0x10);
+        table.resize(table.len() + 19, 0);
+    }
+    object.section(".symtab", &table);
+    let mut names = vec![b'a'; 4002];
+    names[0] = 0;
+    names.push(0);
+    object.section(".strtab", &names);
+    let error = error_of(&object);
+    assert!(
+        error.contains("the names up to here have more bytes than the file, which has"),
+        "{error}"
+    );
+    // Each byte that is kept shows as four.
+    let file = object.build();
+    let facts = ModuleFacts::read(&file, &PlainOnly).unwrap();
+    assert!(format!("{facts:?}").len() < 5 * file.len());
+}
+
+#[test]
+fn namespaces_take_no_memory() {
+    let long = "n".repeat(4000);
+    let exports: Vec<(String, u32, &str, bool)> = (0..40)
+        .map(|number| {
+            (
+                format!("s{number}"),
+                1,
+                if number == 0 { long.as_str() } else { "" },
+                false,
+            )
+        })
+        .collect();
+    let exports: Vec<_> = exports
+        .iter()
+        .map(|(name, crc, namespace, gpl)| (name.as_str(), *crc, *namespace, *gpl))
+        .collect();
+    let mut object = Object::module(&["name=a"]);
+    object.exports(&exports);
+    let place = object.symbols.iter().find(|symbol| symbol.0 == "__kstrtabns_s0");
+    let place = place.unwrap().1;
+    for symbol in object
+        .symbols
+        .iter_mut()
+        .filter(|symbol| symbol.0.starts_with("__kstrtabns_"))
+    {
+        symbol.1 = place;
+    }
+    let error = error_of(&object);
+    assert!(error.contains("have more bytes than the file"), "{error}");
+    let endless = "n".repeat(5000);
+    let mut object = Object::module(&["name=a"]);
+    object.exports(&[("give", 1, &endless, false)]);
+    let error = error_of(&object);
+    assert!(
+        error.contains("the namespace of `give` lies outside of section"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_large_modinfo_is_refused() {
+    let mut object = Object::new(true, false);
+    object.section(".modinfo", &b"a\0".repeat(600_000));
+    let error = error_of(&object);
+    assert!(
+        error.contains("it has 1200000 bytes, at most 1048576 are read"),
+        "{error}"
+    );
+}
+
 proptest! {
     #[test]
     fn random_damage_is_survived(

@@ -149,10 +149,11 @@ fn pod(mut pod: Value) -> Value {
 }
 
 fn strip(value: &mut Value) {
-    const FILLED_IN: [&str; 18] = [
+    const FILLED_IN: [&str; 19] = [
         "generateName",
         "status",
         "initContainers",
+        "automountServiceAccountToken",
         "securityContext",
         "dnsPolicy",
         "enableServiceLinks",

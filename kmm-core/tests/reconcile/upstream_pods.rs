@@ -40,6 +40,7 @@ fn comparable(mut pod: Value) -> Value {
         .as_array_mut()
         .unwrap()
         .retain(|volume| !named(volume, &ours));
+    spec.remove("automountServiceAccountToken");
     let worker = &mut spec["containers"][0];
     let mounts = worker["volumeMounts"].as_array_mut().unwrap();
     mounts.retain(|mount| !named(mount, &["kmm-bin", "firmware-class"]));
@@ -65,6 +66,7 @@ fn recorded_worker_pods() {
                 match worker_pod::make(&owner, &job, "boot", 1, &installation) {
                     Ok(pod) => {
                         assert_eq!(comparable(pod.clone()), comparable(sample[theirs].clone()));
+                        assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
                         let text = pod.to_string();
                         assert!(
                             !text.contains("privileged") && !text.contains("/bin/sh"),

@@ -83,6 +83,9 @@ impl<T> Index<T> {
 
     fn put(&mut self, path: String, node: Node<T>) -> Result<(), String> {
         self.name_bytes += path.len();
+        if let Node::Link(target) = &node {
+            self.name_bytes += target.len();
+        }
         if self.nodes.len() >= MOST_FILES || self.name_bytes > MOST_NAMES {
             return Err(format!(
                 "more than {MOST_FILES} files or {MOST_NAMES} bytes of names, which is the most that is read of an archive"
@@ -260,6 +263,10 @@ mod tests {
         index
             .add_link("d/e".to_owned(), &EntryKind::Symlink(b"../c".to_vec()))
             .unwrap();
+        let long = vec![b'x'; MOST_NAMES / 4];
+        let links =
+            (0..5).map(|number| index.add_link(number.to_string(), &EntryKind::Symlink(long.clone())));
+        assert_eq!(links.filter(Result::is_err).count(), 2);
         assert!(index.follow("a").is_none());
         assert_eq!(index.follow("d/e"), Some(("c", &1)));
     }

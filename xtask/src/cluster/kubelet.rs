@@ -1,6 +1,7 @@
 //! The kubelet's part, played: pods that are bound to a node come to their end, or run, at once.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -22,37 +23,79 @@ use super::objects::list;
 /// Kubelets of all nodes; they end when this is dropped.
 pub(super) struct Kubelets {
     task: JoinHandle<()>,
-    pods: Arc<Mutex<BTreeMap<String, Value>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What kubelets saw.
+#[derive(Default)]
+struct Seen {
+    pods: BTreeMap<String, Value>,
+    /// Unloaders that came while a device plugin still used the module.
+    too_early: BTreeSet<String>,
 }
 
 impl Kubelets {
     /// Starts them.
     pub(super) fn start(client: &Client) -> Self {
-        let pods = Arc::new(Mutex::new(BTreeMap::new()));
-        let (seen, client) = (Arc::clone(&pods), client.clone());
+        let shared = Arc::new(Mutex::new(Seen::default()));
+        let (seen, client) = (Arc::clone(&shared), client.clone());
         let task = tokio::spawn(async move {
             loop {
                 // Conflicts and an API server that is away are seen to the next time.
                 if let Ok(all) = list(&client, "v1", "Pod").await {
+                    seen.lock().unwrap_or_else(PoisonError::into_inner).look(&all);
                     for pod in all {
-                        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-                        seen.lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .entry(uid)
-                            .or_insert_with(|| pod.clone());
                         let _ = tend(&client, &pod).await;
                     }
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
-        Self { task, pods }
+        Self { task, seen: shared }
     }
 
     /// Every pod that was there at some time, as it was first seen.
     pub(super) fn pods(&self) -> Vec<Value> {
-        let pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
-        pods.values().cloned().collect()
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.pods.values().cloned().collect()
+    }
+
+    /// Unloaders that were there while a device plugin of their module still ran on their node.
+    pub(super) fn too_early(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.too_early.iter().cloned().collect()
+    }
+}
+
+impl Seen {
+    /// Looks at all pods of one moment.
+    fn look(&mut self, all: &[Value]) {
+        let ended = |pod: &Value| {
+            ["Succeeded", "Failed"]
+                .map(Value::from)
+                .contains(&pod["status"]["phase"])
+        };
+        for pod in all {
+            let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+            self.pods.entry(uid.to_owned()).or_insert_with(|| pod.clone());
+            let labels = &pod["metadata"]["labels"];
+            if labels[names::WORKER_ACTION] != "Unload" || ended(pod) {
+                continue;
+            }
+            let used = all.iter().any(|other| {
+                let others = &other["metadata"]["labels"];
+                others[names::WORKER_ACTION].is_null()
+                    && others[names::MODULE_NAME] == labels[names::MODULE_NAME]
+                    && other["spec"]["nodeName"] == pod["spec"]["nodeName"]
+                    && !ended(other)
+            });
+            if used {
+                self.too_early.insert(format!(
+                    "{} on {}",
+                    pod["metadata"]["name"], pod["spec"]["nodeName"]
+                ));
+            }
+        }
     }
 }
 

@@ -127,6 +127,16 @@ async fn scenes(
 
     end(client).await.with_context(|| with_log(&operator))?;
     println!("the Module was deleted, unloaded, and left nothing behind");
+    let unloaders = kubelets.pods();
+    let unloaders = unloaders
+        .iter()
+        .filter(|pod| pod["metadata"]["labels"][names::WORKER_ACTION] == "Unload");
+    ensure!(unloaders.count() >= 2, "no module was unloaded");
+    ensure!(
+        kubelets.too_early().is_empty(),
+        "unloaded while the device plugin ran: {:?}",
+        kubelets.too_early()
+    );
     operator.stop()
 }
 

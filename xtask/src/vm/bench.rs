@@ -1,7 +1,8 @@
 //! `cargo xtask bench worker`: what the worker's checks and proofs cost beside modprobe alone.
 //!
 //! Both load and unload the same module with its dependency, in turns, in one machine. The machine is emulated, so its
-//! times are many times those of hardware: how many, is measured with a program that runs on both sides.
+//! times are many times those of hardware: how many, is measured with a program that runs on both sides. A second machine
+//! has a clock that counts instructions, those of the kernel too: that is the same on a busy machine and on an idle one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,8 @@ use crate::vm::scenario::Scenario;
 const SCRIPT: &str = "measure";
 /// Runs of the program on this side.
 const RUNS: usize = 201;
+/// Rounds in the machine that tells the time, and in the one that counts.
+const ROUNDS: [u32; 2] = [31, 5];
 
 /// Measures, and prints what calls take.
 pub(crate) fn measure() -> Result<()> {
@@ -34,16 +37,9 @@ pub(crate) fn measure() -> Result<()> {
         policy: Policy::Open,
         scenarios: vec![Scenario::alone(SCRIPT)],
     };
-    let folder = fleet.folder(&boot);
-    let run = fleet.machine(&boot)?.run(&folder, LIMIT)?;
-    if run.end != End::Code(0) {
-        bail!("the machine ended with {:?}:\n{}", run.end, run.results);
-    }
-    let times = times(&run.results)?;
-    let time = |name: &str| {
-        let time = times.get(name).copied();
-        time.with_context(|| format!("the machine measured no `{name}`"))
-    };
+    let results = results(&fleet, &boot, false)?;
+    let times = times(&results)?;
+    let time = |name: &str| named(&times, name);
     let slower = time("start")?.best / here(&fleet.worker)?.best;
     println!(
         "\nkernel {}, emulated: what one call takes, median and best",
@@ -66,7 +62,44 @@ pub(crate) fn measure() -> Result<()> {
         }
     }
     println!("The start of kmm-worker takes {slower:.1} times as long in the emulator as on this machine.");
+    count(&fleet, &boot)
+}
+
+/// Measures instructions.
+fn count(fleet: &Fleet, boot: &Boot) -> Result<()> {
+    let results = results(fleet, boot, true)?;
+    let counts = times(&results)?;
+    println!("Instructions, those of the kernel too, in thousands:");
+    let thousands = |name: &str| Ok::<_, anyhow::Error>(named(&counts, name)?.median);
+    for action in ["load", "unload"] {
+        let bare = thousands(&format!("modprobe-{action}"))?;
+        let worker = thousands(&format!("worker-{action}"))?;
+        println!(
+            "{action:<7} modprobe {bare}, kmm-worker {worker}: {:.2} times; {:.2} ms more at one in a nanosecond",
+            worker / bare,
+            (worker - bare) / 1000.0
+        );
+    }
+    println!("start   kmm-worker {}", thousands("start")?);
     Ok(())
+}
+
+/// What the machine says that measures.
+fn results(fleet: &Fleet, boot: &Boot, counted: bool) -> Result<String> {
+    let folder = fleet.folder(boot);
+    let mut machine = fleet.machine(boot)?;
+    machine.counted = counted;
+    machine.arguments += &format!(" kmm.rounds={}", ROUNDS[usize::from(counted)]);
+    let run = machine.run(&folder, LIMIT)?;
+    if run.end != End::Code(0) {
+        bail!("the machine ended with {:?}:\n{}", run.end, run.results);
+    }
+    Ok(run.results)
+}
+
+fn named(times: &BTreeMap<&str, Times>, name: &str) -> Result<Times> {
+    let time = times.get(name).copied();
+    time.with_context(|| format!("the machine measured no `{name}`"))
 }
 
 /// What calls take, in microseconds.

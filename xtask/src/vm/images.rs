@@ -32,7 +32,11 @@ pub(crate) fn files(parts: &Parts, kernel: &Kernel, built: &Path, other: &Path) 
         &in_tree(&work, kernel)?,
     )?;
     let image = |name: &str, from: &Path, modules: &[&str]| image(&work, kernel, name, from, modules);
-    image("good", built, &["kmm_base", "kmm_user", "kmm_holder", "kmm_fw"])?;
+    image(
+        "good",
+        built,
+        &["kmm_base", "kmm_user", "kmm_holder", "kmm_device", "kmm_fw"],
+    )?;
     image("replacement", built, &["dummy"])?;
     image("missing-symbol", built, &["kmm_missing"])?;
     image("missing-module", built, &["kmm_user"])?;
@@ -126,6 +130,7 @@ pub(crate) fn base(parts: &Parts, worker: &Path) -> Result<Initramfs> {
     archive.copy("bin/kmm-worker", worker)?;
     archive.tree("scenarios", &own.join("scenarios"))?;
     archive.copy("scenarios/library", &own.join("library"))?;
+    archive.copy("scenarios/guide", &steps::root().join("docs/guide/worker.md"))?;
     archive.copy("scenarios/measure", &own.join("measure"))?;
     archive.file("init", 0o755, &fs::read(own.join("init"))?);
     let large: Vec<u8> = (0..LARGE).map(|at| (at % 251) as u8).collect();

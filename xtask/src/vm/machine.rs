@@ -27,6 +27,8 @@ pub(crate) struct Machine {
     pub(crate) arguments: String,
     /// The UEFI firmware: its code, and its variables. Without it, QEMU starts the kernel itself.
     pub(crate) firmware: Option<(PathBuf, PathBuf)>,
+    /// Whether its clock counts instructions, a nanosecond each, whatever the load of this machine.
+    pub(crate) counted: bool,
 }
 
 /// How a run ended.
@@ -111,6 +113,9 @@ impl Machine {
         command.args(["-accel", "tcg", "-machine", "q35", "-cpu", "max", "-m", "512"]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
+        if self.counted {
+            command.args(["-icount", "shift=0,sleep=off"]);
+        }
         if let Some((code, variables)) = &self.firmware {
             // The firmware writes to its variables.
             let own = folder.join("variables.fd");

@@ -10,9 +10,12 @@ use kmm_core::api::Module;
 use kmm_core::api::TlsOptions;
 use kmm_core::kernel::KernelVersion;
 use kmm_core::module::Compiled;
+use kmm_core::module::in_tree_to_remove;
 use kmm_core::resolve::ModuleName;
 use kmm_core::resolve::ResolveError;
+use kmm_oci::ImageName;
 use kmm_oci::Reference;
+use kmm_oci::reference::ImageNameError;
 
 use crate::cli::ImageCheck;
 use crate::cli::Manifests;
@@ -82,21 +85,18 @@ pub fn plan(arguments: &ImageCheck, kernels: &[KernelVersion], printer: &Printer
 
 impl Plan {
     /// Each image is read once, whatever it is checked for.
-    fn add(&mut self, image: &str, tls: &TlsOptions, purpose: Purpose) -> Result<()> {
+    fn add(&mut self, image: &str, reference: Reference, tls: &TlsOptions, purpose: Purpose) {
         let same = |job: &&mut Job| job.image == image && job.tls == *tls;
         if let Some(job) = self.jobs.iter_mut().find(same) {
             job.purposes.push(purpose);
-            return Ok(());
+            return;
         }
         self.jobs.push(Job {
             image: image.to_owned(),
-            reference: image
-                .parse()
-                .with_context(|| format!("`{image}` names no image"))?,
+            reference,
             tls: tls.clone(),
             purposes: vec![purpose],
         });
-        Ok(())
     }
 }
 
@@ -108,6 +108,7 @@ fn by_hand(arguments: &ImageCheck, kernels: &[KernelVersion]) -> Result<Plan> {
     };
     let mut plan = Plan::default();
     for image in &arguments.images {
+        let reference = given(image)?;
         for kernel in every(kernels) {
             let purpose = Purpose {
                 module: None,
@@ -115,7 +116,7 @@ fn by_hand(arguments: &ImageCheck, kernels: &[KernelVersion]) -> Result<Plan> {
                 modprobe: modprobe.clone(),
                 in_tree_to_remove: Vec::new(),
             };
-            plan.add(image, &TlsOptions::default(), purpose)?;
+            plan.add(image, reference.clone(), &TlsOptions::default(), purpose);
         }
     }
     Ok(plan)
@@ -140,13 +141,27 @@ fn by_mapping(kernels: &[KernelVersion], loaded: &Loaded) -> Result<Plan> {
             asked = true;
             match compiled.resolve(&kernel) {
                 Ok(resolved) => {
+                    // A node pulls it from a registry: whatever else a manifest says names nothing here.
+                    let name: ImageName = match resolved.container_image.parse() {
+                        Ok(name) => name,
+                        Err(error) => {
+                            let error: ImageNameError = error;
+                            plan.unresolved.push(Unresolved {
+                                module: resolved.module,
+                                kernel,
+                                reason: format!("`{}`: {error}", resolved.container_image),
+                            });
+                            continue;
+                        }
+                    };
                     let purpose = Purpose {
                         module: Some(resolved.module),
                         kernel: Some(kernel),
                         modprobe: resolved.modprobe,
                         in_tree_to_remove: resolved.in_tree_modules_to_remove.unwrap_or_default(),
                     };
-                    plan.add(&resolved.container_image, &resolved.registry_tls, purpose)?;
+                    let (image, tls) = (&resolved.container_image, &resolved.registry_tls);
+                    plan.add(image, Reference::Registry(name), tls, purpose);
                 }
                 Err(ResolveError::NoModuleLoader) => {}
                 Err(error) => plan.unresolved.push(Unresolved {
@@ -170,6 +185,7 @@ fn by_mapping(kernels: &[KernelVersion], loaded: &Loaded) -> Result<Plan> {
 fn as_if(arguments: &ImageCheck, kernels: &[KernelVersion], loaded: &Loaded) -> Result<Plan> {
     let mut plan = Plan::default();
     for image in &arguments.images {
+        let reference = given(image)?;
         for (compiled, object) in loaded.modules.iter().zip(&loaded.objects) {
             let Some((tls, purpose)) = general(compiled, object) else {
                 continue;
@@ -189,7 +205,7 @@ fn as_if(arguments: &ImageCheck, kernels: &[KernelVersion], loaded: &Loaded) -> 
                     }
                 };
                 purpose.kernel = kernel;
-                plan.add(image, &tls, purpose)?;
+                plan.add(image, reference.clone(), &tls, purpose);
             }
         }
     }
@@ -199,6 +215,11 @@ fn as_if(arguments: &ImageCheck, kernels: &[KernelVersion], loaded: &Loaded) -> 
     Ok(plan)
 }
 
+/// An image that was given by hand, wherever it is.
+fn given(image: &str) -> Result<Reference> {
+    image.parse().with_context(|| format!("`{image}` names no image"))
+}
+
 /// What a Module says for all kernels.
 fn general(compiled: &Compiled, object: &Module) -> Option<(TlsOptions, Purpose)> {
     let container = &object.spec.module_loader.as_ref()?.container;
@@ -206,7 +227,7 @@ fn general(compiled: &Compiled, object: &Module) -> Option<(TlsOptions, Purpose)
         module: Some(name_of(compiled)),
         kernel: None,
         modprobe: container.modprobe.clone(),
-        in_tree_to_remove: container.in_tree_modules_to_remove.clone().unwrap_or_default(),
+        in_tree_to_remove: in_tree_to_remove(container),
     };
     Some((container.registry_tls.clone(), purpose))
 }

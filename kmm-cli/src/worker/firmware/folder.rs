@@ -95,6 +95,8 @@ impl Folder {
         for (path, content) in &source.files {
             run.check()?;
             self.folders_above(path, &mut ledger)?;
+            State::tidy_beside(&self.dir, path)
+                .map_err(|error| self.cannot("could not tidy beside", path, &error))?;
             let plan = self.plan(&mut ledger, &state, path, owner, content)?;
             kept += usize::from(plan.keep.is_some());
             if plan.changed {
@@ -189,6 +191,8 @@ impl Folder {
     ) -> Result<(), Failure> {
         for path in paths {
             run.check()?;
+            State::tidy_beside(&self.dir, path)
+                .map_err(|error| self.cannot("could not tidy beside", path, &error))?;
             let on_disk = self.content(path)?;
             let removal = ledger.remove(path, owner, &on_disk);
             let done = match &removal {

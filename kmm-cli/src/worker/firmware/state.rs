@@ -24,6 +24,8 @@ use super::content;
 const LEDGER: &str = "ledger.json";
 /// The name under which a file is written before it gets its own.
 const NEW: &str = "new";
+/// The same beside a path on another file system.
+const BESIDE: &str = ".kmm-worker.new";
 /// The most bytes of a ledger.
 const LARGEST: u64 = 64 << 20;
 
@@ -119,16 +121,54 @@ impl State {
         if folder.hard_link(path, &self.dir, &name).is_ok() {
             return Ok(());
         }
+        self.keep_copy(folder, path, &name)
+    }
+
+    /// Not every file system has second names, and none has them for files of another one.
+    fn keep_copy(&self, folder: &Dir, path: &str, name: &str) -> io::Result<()> {
         let Content::File { mode, .. } = content(folder, path)? else {
             return Err(io::Error::other("it changed meanwhile"));
         };
         self.copy(folder, path, mode, &|| true)?;
-        self.dir.rename(NEW, &self.dir, &name)
+        self.dir.rename(NEW, &self.dir, name)
     }
 
     /// Puts what is kept back to its path.
     pub(super) fn restore(&self, number: u64, folder: &Dir, path: &str) -> io::Result<()> {
-        self.dir.rename(number.to_string(), folder, path)
+        self.place(&number.to_string(), folder, path)
+    }
+
+    /// Removes what an interrupted [`Self::place`] may have left beside a path.
+    pub(super) fn tidy_beside(folder: &Dir, path: &str) -> io::Result<()> {
+        match folder.remove_file(beside(path)) {
+            // Whoever looks at the path itself says what is wrong with it.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(()),
+            other => other.or_else(absent),
+        }
+    }
+
+    /// Moves one of its own files to a path, in one step; a folder below the firmware folder may be a mount of its own.
+    fn place(&self, name: &str, folder: &Dir, path: &str) -> io::Result<()> {
+        match self.dir.rename(name, folder, path) {
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                self.place_copy(name, folder, path)
+            }
+            other => other,
+        }
+    }
+
+    fn place_copy(&self, name: &str, folder: &Dir, path: &str) -> io::Result<()> {
+        let beside = beside(path);
+        folder.remove_file(&beside).or_else(absent)?;
+        let data = self.dir.symlink_metadata(name)?;
+        if data.is_symlink() {
+            folder.symlink_contents(self.dir.read_link_contents(name)?, &beside)?;
+        } else {
+            let output = create(folder, &beside, 0o600)?;
+            copy(self.dir.open(name)?, output, data.permissions(), &|| true)?;
+        }
+        folder.rename(&beside, folder, path)?;
+        self.dir.remove_file(name)
     }
 
     /// Puts a copy of a file to a path, in one step. The copy ends with `Interrupted` where `goes_on` says no.
@@ -147,7 +187,7 @@ impl State {
         if content(&self.dir, NEW)? != *wanted {
             return Err(io::Error::other("it changed while it was copied"));
         }
-        self.dir.rename(NEW, folder, path)
+        self.place(NEW, folder, path)
     }
 
     /// Puts a link to a path, in one step.
@@ -155,33 +195,53 @@ impl State {
         self.dir.remove_file(NEW).or_else(absent)?;
         // The host's own links may be absolute; only their words are written here, nothing follows them.
         self.dir.symlink_contents(target, NEW)?;
-        self.dir.rename(NEW, folder, path)
+        self.place(NEW, folder, path)
     }
 
     fn copy(&self, from: &Dir, source: &str, mode: u32, goes_on: &dyn Fn() -> bool) -> io::Result<()> {
-        let mut input = from.open(source)?;
-        let mut output = self.create(0o600)?;
-        let mut buffer = vec![0; PIECE];
-        loop {
-            if !goes_on() {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            let length = input.read(&mut buffer)?;
-            if length == 0 {
-                break;
-            }
-            output.write_all(buffer.get(..length).unwrap_or_default())?;
-        }
-        output.set_permissions(Permissions::from_mode(mode))?;
-        output.sync_data()
+        let input = from.open(source)?;
+        copy(input, self.create(0o600)?, Permissions::from_mode(mode), goes_on)
     }
 
     fn create(&self, mode: u32) -> io::Result<cap_std::fs::File> {
         self.dir.remove_file(NEW).or_else(absent)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(mode);
-        self.dir.open_with(NEW, &options)
+        create(&self.dir, NEW, mode)
     }
+}
+
+/// The name under which a file is written beside its path, where it cannot be moved there.
+fn beside(path: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((above, _)) => format!("{above}/{BESIDE}"),
+        None => BESIDE.to_owned(),
+    }
+}
+
+fn create(dir: &Dir, name: &str, mode: u32) -> io::Result<cap_std::fs::File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    dir.open_with(name, &options)
+}
+
+fn copy(
+    mut input: cap_std::fs::File,
+    mut output: cap_std::fs::File,
+    permissions: Permissions,
+    goes_on: &dyn Fn() -> bool,
+) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        if !goes_on() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let length = input.read(&mut buffer)?;
+        if length == 0 {
+            break;
+        }
+        output.write_all(buffer.get(..length).unwrap_or_default())?;
+    }
+    output.set_permissions(permissions)?;
+    output.sync_data()
 }
 
 /// What is not there need not be removed.
@@ -190,5 +250,48 @@ pub(super) fn absent(error: io::Error) -> io::Result<()> {
         Ok(())
     } else {
         Err(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::symlink;
+
+    use cap_std::ambient_authority;
+
+    use super::*;
+
+    /// What is done where nothing can be linked or moved: the same as where it can.
+    #[test]
+    fn across_file_systems() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |path: &str| place.path().join(path);
+        let folder = Dir::open_ambient_dir(place.path(), ambient_authority()).unwrap();
+        let state = State::make(&folder).unwrap();
+        fs::create_dir(at("acme")).unwrap();
+        fs::write(at("acme/a.bin"), "the host's").unwrap();
+        fs::set_permissions(at("acme/a.bin"), fs::Permissions::from_mode(0o640)).unwrap();
+        state.keep_copy(&folder, "acme/a.bin", "7").unwrap();
+        assert_eq!(fs::read_to_string(at("acme/a.bin")).unwrap(), "the host's");
+        fs::write(at("acme/a.bin"), "ours").unwrap();
+        // Left by a run that was killed.
+        fs::write(at("acme").join(BESIDE), "half of").unwrap();
+        state.place_copy("7", &folder, "acme/a.bin").unwrap();
+        assert_eq!(fs::read_to_string(at("acme/a.bin")).unwrap(), "the host's");
+        let mode = fs::metadata(at("acme/a.bin")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o640);
+        symlink("a.bin", at(STATE).join(NEW)).unwrap();
+        state.place_copy(NEW, &folder, "acme/link").unwrap();
+        assert_eq!(fs::read_link(at("acme/link")).unwrap().to_str(), Some("a.bin"));
+        for folder in [at(STATE), at("acme")] {
+            let names = fs::read_dir(folder).unwrap().flatten();
+            let names: Vec<_> = names.map(|entry| entry.file_name()).collect();
+            assert!(
+                names.iter().all(|name| name == "a.bin" || name == "link"),
+                "{names:?}"
+            );
+        }
     }
 }

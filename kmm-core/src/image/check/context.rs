@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use crate::depmod::BinaryIndex;
 use crate::depmod::Config;
@@ -52,6 +53,12 @@ pub(super) struct Context<'a> {
     /// What `modules.dep` should say: the modules that each needs, by path.
     pub(super) expected: Result<BTreeMap<String, Vec<String>>, DepmodError>,
 }
+
+/// How many names each file has.
+type Names = HashMap<*const ModuleFile, usize>;
+
+/// Names of one file, in one folder of a kernel, that are taken for modules.
+const MOST_NAMES: usize = 8;
 
 /// A module in the folder of the kernel.
 pub(super) struct Found<'a> {
@@ -199,6 +206,7 @@ impl<'a> Context<'a> {
         let root = folder.path();
         let mut stack = vec![(folder, String::new())];
         let mut seen = BTreeSet::from([root.clone()]);
+        let mut names = Names::new();
         while let Some((place, relative)) = stack.pop() {
             for child in place.children() {
                 let relative = format!("{relative}{}", child.shown_name());
@@ -210,7 +218,7 @@ impl<'a> Context<'a> {
                         }
                     }
                     Ok(Some(target)) if target.kind() == FileKind::File => {
-                        self.add(&target, path, relative);
+                        self.add(&target, path, relative, &mut names);
                     }
                     Ok(_) => {}
                     Err(target) => self.links.push(OutsideLink {
@@ -241,17 +249,26 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn add(&mut self, file: &Entry<'a>, path: String, relative: String) {
+    fn add(&mut self, file: &Entry<'a>, path: String, relative: String, names: &mut Names) {
         let Some(name) = module_of_file(&relative) else {
             return;
         };
         // A link of another name may lead to what is read as no module.
         let missing = Err(Unread::CutOff);
+        let mut content = file.module().unwrap_or(missing);
+        if let Ok(object) = content {
+            // Each is unpacked and indexed: a small image could ask for any amount of that.
+            let names = names.entry(std::ptr::from_ref(object)).or_default();
+            *names += 1;
+            if *names > MOST_NAMES {
+                content = Err(Unread::TooManyNames { limit: MOST_NAMES });
+            }
+        }
         self.modules.push(Found {
             path,
             relative,
             name,
-            file: file.module().unwrap_or(missing),
+            file: content,
             needed: false,
             verdict: None,
         });

@@ -16,6 +16,7 @@ pub(super) fn message(line: &str) -> &str {
             "insmod: ",
             "rmmod: ",
             "depmod: ",
+            "lsmod: ",
             "ERROR: ",
             "FATAL: ",
             "WARNING: ",

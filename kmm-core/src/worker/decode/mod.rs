@@ -7,12 +7,19 @@
 //!   missing reads "Unknown symbol in module, or unknown parameter". Words of modprobe alone are weak; where the kernel
 //!   says something too, that counts ([`strongest`]).
 //! - The kernel says nothing to modprobe about a parameter that does not exist, only to its log.
+//! - "Function not implemented" stands for a kernel without modules, and for a file that modprobe cannot unpack: the name
+//!   of the file tells, in the line itself or in what `modprobe -v` printed before.
 //! - "Key was rejected by service" stands for no signature, a signature by an unknown key, and a wrong one.
 
 mod line;
 mod table;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
+
+use crate::modprobe::fold_name;
+use crate::modprobe::module_of_file;
 
 use super::Reason;
 
@@ -90,18 +97,38 @@ pub struct Decoded {
 /// ```
 pub fn text(text: &str) -> Decoded {
     let mut decoded = Decoded::default();
+    let mut packed = BTreeSet::new();
     for found in text.lines() {
         decoded.lines += 1;
         if decoded.lines > MOST_LINES {
             decoded.left_out += 1;
-        } else if let Some(diagnosis) = line(found) {
-            decoded.found.push(Diagnosis {
-                line: decoded.lines,
-                ..diagnosis
-            });
+            continue;
         }
+        // What `modprobe -v` prints of the files that it loads.
+        let file = found
+            .strip_prefix("insmod ")
+            .and_then(|rest| rest.split(' ').next());
+        packed.extend(file.filter(|file| is_packed(file)).and_then(module_of_file));
+        let Some(mut diagnosis) = line(found) else {
+            continue;
+        };
+        diagnosis.line = decoded.lines;
+        let module = diagnosis.module.as_deref().map(fold_name);
+        if is_guess_of_no_modules(&diagnosis) && module.is_some_and(|name| packed.contains(&name)) {
+            diagnosis.reason = Reason::CompressionUnknown;
+        }
+        decoded.found.push(diagnosis);
     }
     decoded
+}
+
+fn is_guess_of_no_modules(diagnosis: &Diagnosis) -> bool {
+    diagnosis.reason == Reason::NoModuleSupport && !diagnosis.strong
+}
+
+/// Whether the file of a module is compressed, by its name.
+fn is_packed(file: &str) -> bool {
+    module_of_file(file).is_some() && !file.ends_with(".ko")
 }
 
 /// Decodes one line; `None` where it is not known.
@@ -131,7 +158,7 @@ pub fn line(text: &str) -> Option<Diagnosis> {
         let found = holes.iter().find(|(name, _)| names.contains(name));
         found.map(|(_, value)| shortened(value))
     };
-    Some(Diagnosis {
+    let mut diagnosis = Diagnosis {
         line: 1,
         reason,
         speaker,
@@ -139,7 +166,11 @@ pub fn line(text: &str) -> Option<Diagnosis> {
         module: hole(&["module"]),
         subject: hole(&["symbol", "parameter", "file", "namespace", "other", "value"]),
         strong,
-    })
+    };
+    if is_guess_of_no_modules(&diagnosis) && diagnosis.subject.as_deref().is_some_and(is_packed) {
+        diagnosis.reason = Reason::CompressionUnknown;
+    }
+    Some(diagnosis)
 }
 
 /// A sentence of modprobe that ends in the words for the number of an error.
@@ -151,7 +182,7 @@ fn operation(message: &str) -> Option<(Reason, Speaker, bool, line::Holes<'_>)> 
             .find(|(name, _)| *name == "error")?
             .1
             .trim_end_matches('.');
-        let meaning = table::ERRORS.iter().find(|(known, ..)| *known == words);
+        let meaning = table::ERRORS.iter().find(|(known, ..)| known.contains(&words));
         let reason = match meaning {
             Some((_, load, _)) if *loading => *load,
             Some((_, _, unload)) => *unload,

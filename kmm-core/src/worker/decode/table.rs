@@ -277,6 +277,18 @@ pub const MESSAGES: &[Message] = &[
         "can't open 'modules.dep': No such file or directory",
         Reason::ModulesDepMissing,
     ),
+    kmod(
+        "{place} could not open /proc/modules: No such file or directory",
+        Reason::NoModuleSupport,
+    ),
+    kmod(
+        "/proc/modules: No such file or directory",
+        Reason::NoModuleSupport,
+    ),
+    kmod(
+        "cat: /proc/modules: No such file or directory",
+        Reason::NoModuleSupport,
+    ),
     kmod("Module {module} is in use by: {other}…", Reason::InUse),
     kmod("Module {module} is in use.", Reason::InUse),
     kmod("Module {module} is in use", Reason::InUse),
@@ -320,138 +332,110 @@ pub(super) const OPERATIONS: &[(&str, bool)] = &[
 ];
 
 /// What the words for the number of an error mean, when a module was loaded and when it was unloaded.
-pub(super) const ERRORS: &[(&str, Reason, Reason)] = &[
+pub(super) const ERRORS: &[(&[&str], Reason, Reason)] = &[
     (
-        "Invalid module format",
+        &[
+            "Invalid module format",
+            "invalid module format",
+            "Exec format error",
+        ],
         Reason::WrongKernel,
         Reason::ModprobeFailed,
     ),
     (
-        "invalid module format",
-        Reason::WrongKernel,
-        Reason::ModprobeFailed,
-    ),
-    ("Exec format error", Reason::WrongKernel, Reason::ModprobeFailed),
-    (
-        "Unknown symbol in module, or unknown parameter (see dmesg)",
+        &[
+            "Unknown symbol in module, or unknown parameter (see dmesg)",
+            "Unknown symbol in module",
+            "unknown symbol in module, or unknown parameter",
+        ],
         Reason::UnknownSymbol,
         Reason::ModprobeFailed,
     ),
     (
-        "Unknown symbol in module",
-        Reason::UnknownSymbol,
-        Reason::ModprobeFailed,
-    ),
-    (
-        "unknown symbol in module, or unknown parameter",
-        Reason::UnknownSymbol,
-        Reason::ModprobeFailed,
-    ),
-    (
-        "No such file or directory",
+        &["No such file or directory"],
         Reason::UnknownSymbol,
         Reason::NotLoaded,
     ),
     (
-        "Module has wrong symbol version",
+        &[
+            "Module has wrong symbol version",
+            "module has wrong symbol version",
+            "No such process",
+        ],
         Reason::SymbolVersion,
         Reason::ModprobeFailed,
     ),
     (
-        "module has wrong symbol version",
-        Reason::SymbolVersion,
-        Reason::ModprobeFailed,
-    ),
-    ("No such process", Reason::SymbolVersion, Reason::ModprobeFailed),
-    (
-        "Invalid parameters",
+        &[
+            "Invalid parameters",
+            "invalid parameter",
+            "Invalid argument",
+            "Numerical result out of range",
+            "No space left on device",
+        ],
         Reason::ParameterInvalid,
         Reason::ModprobeFailed,
     ),
     (
-        "invalid parameter",
-        Reason::ParameterInvalid,
-        Reason::ModprobeFailed,
-    ),
-    (
-        "Invalid argument",
-        Reason::ParameterInvalid,
-        Reason::ModprobeFailed,
-    ),
-    (
-        "Numerical result out of range",
-        Reason::ParameterInvalid,
-        Reason::ModprobeFailed,
-    ),
-    (
-        "No space left on device",
-        Reason::ParameterInvalid,
-        Reason::ModprobeFailed,
-    ),
-    (
-        "Key was rejected by service",
+        &[
+            "Key was rejected by service",
+            "Required key not available",
+            "Key has been revoked",
+            "Key has expired",
+            "Package not installed",
+        ],
         Reason::SignatureKeyUnknown,
         Reason::ModprobeFailed,
     ),
+    (&["Bad message"], Reason::SignatureInvalid, Reason::ModprobeFailed),
     (
-        "Required key not available",
-        Reason::SignatureKeyUnknown,
-        Reason::ModprobeFailed,
-    ),
-    (
-        "Key has been revoked",
-        Reason::SignatureKeyUnknown,
-        Reason::ModprobeFailed,
-    ),
-    (
-        "Key has expired",
-        Reason::SignatureKeyUnknown,
-        Reason::ModprobeFailed,
-    ),
-    (
-        "Package not installed",
-        Reason::SignatureKeyUnknown,
-        Reason::ModprobeFailed,
-    ),
-    ("Bad message", Reason::SignatureInvalid, Reason::ModprobeFailed),
-    (
-        "Operation not permitted",
+        &["Operation not permitted", "Permission denied"],
         Reason::NotPermitted,
         Reason::NotPermitted,
     ),
-    ("Permission denied", Reason::NotPermitted, Reason::NotPermitted),
-    ("No such device", Reason::NoDevice, Reason::ModprobeFailed),
     (
-        "No such device or address",
+        &["No such device", "No such device or address"],
         Reason::NoDevice,
         Reason::ModprobeFailed,
     ),
-    ("Device or resource busy", Reason::DeviceBusy, Reason::Permanent),
-    ("Cannot allocate memory", Reason::OutOfMemory, Reason::OutOfMemory),
-    ("Out of memory", Reason::OutOfMemory, Reason::OutOfMemory),
     (
-        "Module already in kernel",
-        Reason::AlreadyLoaded,
-        Reason::ModprobeFailed,
-    ),
-    ("File exists", Reason::AlreadyLoaded, Reason::ModprobeFailed),
-    ("Resource temporarily unavailable", Reason::Busy, Reason::InUse),
-    (
-        "Function not implemented",
-        Reason::CompressionUnknown,
+        &["Device or resource busy"],
+        Reason::DeviceBusy,
         Reason::Permanent,
     ),
     (
-        "Operation not supported",
+        &["Cannot allocate memory", "Out of memory"],
+        Reason::OutOfMemory,
+        Reason::OutOfMemory,
+    ),
+    (
+        &["Module already in kernel", "File exists"],
+        Reason::AlreadyLoaded,
+        Reason::ModprobeFailed,
+    ),
+    (&["Resource temporarily unavailable"], Reason::Busy, Reason::InUse),
+    (
+        &[
+            "Function not implemented",
+            "kernel does not support requested operation",
+        ],
+        Reason::NoModuleSupport,
+        Reason::Permanent,
+    ),
+    (
+        &["Operation not supported"],
         Reason::CompressionUnknown,
         Reason::ModprobeFailed,
     ),
     (
-        "Too many levels of symbolic links",
+        &["Too many levels of symbolic links"],
         Reason::DependencyLoop,
         Reason::ModprobeFailed,
     ),
-    ("Input/output error", Reason::InitFailed, Reason::ModprobeFailed),
-    ("Connection timed out", Reason::InitFailed, Reason::ModprobeFailed),
-    ("Success", Reason::ModprobeFailed, Reason::ModprobeFailed),
+    (
+        &["Input/output error", "Connection timed out"],
+        Reason::InitFailed,
+        Reason::ModprobeFailed,
+    ),
+    (&["Success"], Reason::ModprobeFailed, Reason::ModprobeFailed),
 ];
