@@ -291,7 +291,7 @@ _kmm() {
             return 0
             ;;
         kmm__subcmd__explain)
-            opts="-f -m -k -o -h --file --module --kernel --nodes --node --output --color --help"
+            opts="-f -m -k -o -h --file --module --kernel --nodes --node --cluster --kubeconfig --context --output --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -326,6 +326,14 @@ _kmm() {
                     return 0
                     ;;
                 --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -75,12 +75,15 @@ complete -c kmm -n "__fish_kmm_using_subcommand explain" -s m -l module -d 'Only
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l nodes -d 'Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l node -d 'Only the node of this name' -r
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -l kubeconfig -d 'With --cluster: kubeconfig; without it the usual places' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -l context -d 'With --cluster: context of the kubeconfig; without it the current one' -r
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
 json\t'One JSON document'
 yaml\t'The same as YAML'"
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -l cluster -d 'Explain the objects of a cluster, which are only read, and say what the operator makes of them now'
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand simulate" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand simulate" -s m -l module -d 'Only the Module of this name, or namespace and name' -r

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::CommandFactory;
+use clap::FromArgMatches;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
@@ -18,6 +20,19 @@ pub struct Cli {
     pub color: Colour,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Reads the command line of this process.
+///
+/// Called by the name `kubectl-kmm`, under which kubectl finds it, it calls itself `kubectl kmm` in its help.
+pub fn parse() -> Cli {
+    let program = std::env::args_os().next();
+    let name = program.as_deref().map(std::path::Path::new);
+    if name.and_then(std::path::Path::file_name) != Some("kubectl-kmm".as_ref()) {
+        return Cli::parse();
+    }
+    let matches = Cli::command().bin_name("kubectl kmm").get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -129,8 +144,14 @@ pub struct Resolve {
 
 #[derive(Debug, Args)]
 pub struct Explain {
-    #[command(flatten)]
-    pub manifests: Manifests,
+    /// Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input.
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    #[cfg_attr(not(feature = "cluster"), arg(required = true))]
+    #[cfg_attr(feature = "cluster", arg(required_unless_present = "cluster"))]
+    pub files: Vec<PathBuf>,
+    /// Only the Module of this name, or namespace and name.
+    #[arg(short = 'm', long, value_name = "[NAMESPACE/]NAME")]
+    pub module: Option<String>,
     /// Kernel version, as `uname -r` prints it.
     #[arg(short, long = "kernel", value_name = "KERNEL")]
     pub kernels: Vec<String>,
@@ -140,9 +161,33 @@ pub struct Explain {
     /// Only the node of this name.
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    pub live: Live,
     /// Format of the answer.
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
     pub output: DataFormat,
+}
+
+/// Explaining what is in a cluster, instead of files.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub struct Live {
+    /// Explain the objects of a cluster, which are only read, and say what the operator makes of them now.
+    #[arg(long, conflicts_with_all = ["files", "kernels", "nodes"])]
+    pub cluster: bool,
+    /// With --cluster: kubeconfig; without it the usual places.
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// With --cluster: context of the kubeconfig; without it the current one.
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    pub context: Option<String>,
+    /// With --cluster: only this Module, as with -m.
+    #[arg(value_name = "MODULE", requires = "cluster", conflicts_with = "module")]
+    pub only_module: Option<String>,
+    /// With --cluster: only this node, as with --node. Without it those that the selector takes.
+    #[arg(value_name = "NODE", requires = "cluster", conflicts_with = "node")]
+    pub only_node: Option<String>,
 }
 
 /// The help of `--event`.

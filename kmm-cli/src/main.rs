@@ -18,14 +18,11 @@ mod render;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use cli::Cli;
 use exit::ExitStatus;
 use printer::Printer;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = cli::parse();
     let printer = Printer::new(cli.color);
     let status = match commands::run(cli.command, &printer) {
         Ok(status) => status,

@@ -260,7 +260,7 @@ pub fn module_of(resource: Resource, stored: serde_json::Value) -> serde_json::R
     Ok(module)
 }
 
-fn is_wanted(wanted: Option<&str>, module: &Module) -> bool {
+pub fn is_wanted(wanted: Option<&str>, module: &Module) -> bool {
     let metadata = &module.metadata;
     match wanted.map(|wanted| wanted.split_once('/').unwrap_or(("", wanted))) {
         None => true,
@@ -296,7 +296,7 @@ pub fn read_nodes(path: &Path) -> Result<Vec<NodeFacts>> {
 }
 
 /// Without a kernel version there is nothing to decide for a node.
-fn check_nodes(nodes: &[NodeFacts], file: &str) -> Result<()> {
+pub fn check_nodes(nodes: &[NodeFacts], file: &str) -> Result<()> {
     if let Some(node) = nodes.iter().find(|node| node.kernel_version.is_empty()) {
         let name = &node.name;
         bail!("`{file}`: `{name}` has no status.nodeInfo.kernelVersion: is it a Node of a cluster?");

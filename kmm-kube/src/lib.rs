@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`crd`] | the CustomResourceDefinitions, made from the schemas of the core |
 //! | [`operator`] | the operator: watches, decisions, writes, the election of a leader, health and metrics |
+//! | [`snapshot`] | what the operator would decide now, from one look at a cluster |
 //! | [`webhook`] | the admission and conversion webhooks |
 //!
 //! # How the operator works
@@ -34,6 +35,7 @@
 
 pub mod crd;
 pub mod operator;
+pub mod snapshot;
 pub mod webhook;
 
 mod adapter;

@@ -10,6 +10,7 @@
 //! // everything is stopped and removed when `plane` is dropped
 //! ```
 
+mod access;
 mod admission;
 mod asking;
 mod binaries;
@@ -18,6 +19,7 @@ mod check;
 mod control_plane;
 mod election;
 mod halfway;
+mod installed;
 mod kubelet;
 mod life;
 mod objects;
@@ -30,6 +32,8 @@ mod takeover;
 use anyhow::Context;
 use anyhow::Result;
 
+use crate::deploy;
+
 /// `cargo xtask cluster`: sets the control plane up and shows that it works.
 pub(crate) fn command() -> Result<()> {
     run(check::check())
@@ -40,15 +44,21 @@ pub(crate) fn operator(only: &[&str]) -> Result<()> {
     let kmm = running::build()?;
     let wanted = |part: &str| only.is_empty() || only.contains(&part);
     run(async {
+        let mut asked = access::Asked::default();
         if wanted("life") {
-            life::run(&kmm).await.context("the life of a Module")?;
+            asked.extend(life::run(&kmm).await.context("the life of a Module")?);
         }
         if wanted("takeover") {
             for recording in ["settled.json", "settled-after-change.json"] {
-                takeover::run(&kmm, recording)
+                let more = takeover::run(&kmm, recording)
                     .await
                     .with_context(|| format!("taking over {recording}"))?;
+                asked.extend(more);
             }
+        }
+        // Part of these runs does not ask for everything.
+        if only.is_empty() {
+            access::compare(&asked).context("the operator's roles")?;
         }
         if wanted("halfway") {
             halfway::run(&kmm).await.context("taking over half way")?;
@@ -70,6 +80,21 @@ pub(crate) fn operator(only: &[&str]) -> Result<()> {
         };
         tokio::try_join!(election, asking)?;
         Ok(())
+    })
+}
+
+/// `cargo xtask manifests`: the manifests and the chart, compared, installed, and used as the guides say.
+pub(crate) fn manifests() -> Result<()> {
+    let tools = deploy::Tools::set_up()?;
+    deploy::same_objects(&tools)?;
+    let kmm = running::build()?;
+    run(async {
+        installed::check(&tools, &kmm)
+            .await
+            .context("docs/guide/install.md")?;
+        installed::migrate(&tools, &kmm)
+            .await
+            .context("docs/guide/migration.md")
     })
 }
 

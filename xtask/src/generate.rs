@@ -9,6 +9,8 @@ use std::process::Command;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use kmm_core::reconcile::Cause;
+use kmm_core::reconcile::Progress;
 use kmm_core::validate;
 use kmm_core::worker::Kind;
 use kmm_core::worker::Reason;
@@ -59,11 +61,17 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
     let mut documents = vec![
         (PathBuf::from("docs/guide/rules.md"), rules()),
         (PathBuf::from("docs/guide/reasons.md"), reasons()),
+        (PathBuf::from("docs/guide/troubleshooting.md"), troubleshooting()),
     ];
     steps::run(&steps::cargo(), &["build", "--quiet", "--package", "kmm-cli"])?;
     for (file, arguments) in [("cluster.yaml", &["crds"][..]), ("hub.yaml", &["crds", "--hub"])] {
         documents.push((Path::new("kmm-kube/deploy/crds").join(file), kmm(arguments)?));
     }
+    // A chart may hold no links.
+    documents.push((
+        PathBuf::from("kmm-kube/deploy/helm/kmm/crds/cluster.yaml"),
+        kmm(&["crds"])?,
+    ));
     let pages = steps::cache()?.join("man");
     if pages.exists() {
         fs::remove_dir_all(&pages)?;
@@ -174,3 +182,95 @@ fn reasons() -> String {
     }
     out
 }
+
+fn troubleshooting() -> String {
+    let mut out = String::from(TROUBLESHOOTING);
+    let groups = [
+        (
+            Progress::Stuck,
+            "Stuck",
+            "A person has to do something. Each of these is an event of the type `Warning`, too.",
+        ),
+        (
+            Progress::Waiting,
+            "Waiting",
+            "Somebody else has to do something first: a kubelet, a registry, another controller.",
+        ),
+        (
+            Progress::Acting,
+            "Next",
+            "The operator does something, or is about to. If it stays so, look at the operator's log.",
+        ),
+        (Progress::Done, "Done", "As wanted."),
+    ];
+    for (progress, heading, means) in groups {
+        let _ = writeln!(out, "\n### {heading}\n\n{means}\n");
+        let mends = matches!(progress, Progress::Stuck | Progress::Waiting);
+        out.push_str(if mends {
+            "| reason | cause | what mends it |\n|---|---|---|\n"
+        } else {
+            "| reason | cause |\n|---|---|\n"
+        });
+        for help in Cause::HELP.iter().filter(|help| help.progress == progress) {
+            let _ = write!(out, "| `{}` | {} |", help.code, help.means);
+            if mends {
+                let _ = write!(out, " {} |", help.mend);
+            }
+            out.push('\n');
+        }
+    }
+    out
+}
+
+const TROUBLESHOOTING: &str = "\
+# Troubleshooting
+
+Why is a module not on a node? One command asks at every gate, and says what the operator makes of it now:
+
+```text
+kmm explain --cluster NAMESPACE/MODULE NODE
+```
+
+It needs rights to list what it explains: the ClusterRole `kmm-explain`. It writes nothing. Lines with `FAIL` are gates that are
+shut ([what each of them asks](explain.md)), each with the change that opens it. The lines below them are the operator's reasons:
+`STUCK` needs a person, `wait` somebody else, `next` the operator itself, `done` nobody.
+
+| where | says |
+|---|---|
+| `kubectl -n NAMESPACE get events` | reasons with the type `Warning`, of Modules and nodes |
+| `kubectl get nodemodulesconfig NODE -o yaml` | `spec` what the node is to have, `status` what it has, with the boot on which it was loaded |
+| `kubectl -n NAMESPACE get moduleimagesconfig MODULE -o yaml` | which images exist |
+| `kubectl -n NAMESPACE describe pod kmm-worker-NODE-MODULE` | what the worker said last, as JSON: `reason`, `step`, `proof`, `mend` |
+| `kubectl -n kmm-operator-system logs deployment/kmm-operator` | every write, with the object; `--log-level=debug` adds every reason |
+| `kmm decode` | what a message of the kernel or of modprobe means |
+
+## It does not start
+
+| the operator's log says | cause | what mends it |
+|---|---|---|
+| `... is no configuration: ...` | a key that nobody knows, or a value of the wrong kind, in the ConfigMap | mend the key that is named, then `kubectl -n kmm-operator-system rollout restart deployment/kmm-operator` |
+| `no image of the worker` | `RELATED_IMAGE_WORKER` is not set | set it in the Deployment, or `workerImage` of the chart |
+| `no way to a cluster`, `the API server gives no answer` | no service account token, or the API server cannot be reached from the pod | look at the pod's service account and the network policies of its namespace |
+| `a watch broke` with `forbidden` | a role is missing or was changed | apply the manifests again |
+| `another one is the leader` | another operator, or the Go operator, holds the Lease | nothing, if it is to be so; otherwise stop the other one |
+| `nothing is done while this cannot be read` | an object was written that the operator cannot read | mend or delete the object that is named |
+
+## A Module cannot be made or changed
+
+A webhook's denial holds every finding, with a code: `kmm validate --explain CODE` says more about each, and
+[rules.md](rules.md) lists them. `failed calling webhook` means that no webhook answers: look at the Deployment `kmm-webhook` and its
+certificate. Without webhooks the API server checks the schema alone, and `kmm validate` the rest.
+
+## A Module does not go
+
+It goes when no node may still have it loaded (`WaitingForNodes`). A module that is in use refuses to go: the worker says who holds it
+(`InUse` in [reasons.md](reasons.md)).
+
+## Reasons of the worker
+
+Why loading or unloading failed on a node: [reasons.md](reasons.md), each with its cause and what mends it.
+
+## Reasons of the operator
+
+Written by `cargo xtask generate` from what the program itself prints. The names are stable.
+";

@@ -9,10 +9,12 @@ mod bench;
 mod cluster;
 mod cost;
 mod demo;
+mod deploy;
 mod differential;
 mod generate;
 mod image_checks;
 mod image_speed;
+mod images;
 mod kernels;
 mod kmods;
 mod layers;
@@ -48,6 +50,9 @@ usage: cargo xtask COMMAND
   cluster                start a Kubernetes control plane, install the CRDs, and try the examples on it
   operator [PART...]     run the operator on such a control plane; parts: life, takeover, halfway,
                          election, asking
+  manifests              render the manifests and the Helm chart with the real tools, compare them, install them, and
+                         run the commands of the guides on such a control plane
+  images                 build the images of operator and worker with buildah, and try them
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   soak [N]               a million (or N) schedules of faults against the operator's decisions, other ones each time
   soak --seed SEED       one of them, told step by step where something does not hold
@@ -81,6 +86,8 @@ fn main() -> ExitCode {
         [registry::ASK, rest @ ..] => registry::ask(rest),
         ["cluster"] => cluster::command(),
         ["operator", only @ ..] => cluster::operator(only),
+        ["manifests"] => cluster::manifests(),
+        ["images"] => images::build(),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "kernels"] => kernels::set_up().and_then(|parts| kernels::measure(&parts)),

@@ -9,6 +9,8 @@ use std::time::Instant;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use sha2::Digest;
+use sha2::Sha256;
 
 /// The steps that ran, with their times.
 #[derive(Debug, Default)]
@@ -80,4 +82,15 @@ pub(crate) fn run_in(folder: &Path, program: &str, arguments: &[&str]) -> Result
 /// The cargo that runs this.
 pub(crate) fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+/// A name for what `go.mod` and `go.sum` pin.
+pub(crate) fn pinned(source: &Path) -> Result<String> {
+    let mut hash = Sha256::new();
+    for file in ["go.mod", "go.sum"] {
+        let path = source.join(file);
+        hash.update(std::fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?);
+    }
+    let digest = hash.finalize();
+    Ok(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
 }

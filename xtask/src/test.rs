@@ -9,6 +9,7 @@ use crate::differential;
 use crate::generate;
 use crate::image_checks;
 use crate::image_speed;
+use crate::images;
 use crate::kernels;
 use crate::layers;
 use crate::oracle;
@@ -80,6 +81,11 @@ pub(crate) fn run() -> Result<()> {
         cluster::command,
     )?;
     steps.step("the operator on that control plane", || cluster::operator(&[]))?;
+    steps.step(
+        "manifests, chart and guides on that control plane",
+        cluster::manifests,
+    )?;
+    steps.step("images of operator and worker", images::build)?;
     steps.summary();
     Ok(())
 }

@@ -17,10 +17,16 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Builds it, and makes sure that it needs nothing but a kernel.
 pub(crate) fn build() -> Result<PathBuf> {
+    build_static(NAME, "worker", &["--no-default-features"])
+}
+
+/// Builds one of the programs so that it needs nothing but a kernel.
+pub(crate) fn build_static(name: &str, profile: &str, features: &[&str]) -> Result<PathBuf> {
     let folder = generate::target_folder().join("static");
     let status = Command::new(steps::cargo())
-        .args(["build", "--quiet", "--package", "kmm-cli", "--bin", NAME])
-        .args(["--no-default-features", "--profile", "worker"])
+        .args(["build", "--quiet", "--package", "kmm-cli", "--bin", name])
+        .args(features)
+        .args(["--profile", profile])
         // With a target named, the flag is not for programs that run during the build.
         .args(["--target", TARGET, "--target-dir"])
         .arg(&folder)
@@ -29,9 +35,9 @@ pub(crate) fn build() -> Result<PathBuf> {
         .status()
         .context("could not start cargo")?;
     if !status.success() {
-        bail!("the static {NAME} cannot be built: {status}");
+        bail!("the static {name} cannot be built: {status}");
     }
-    let program = folder.join(TARGET).join("worker").join(NAME);
+    let program = folder.join(TARGET).join(profile).join(name);
     let bytes = fs::read(&program).with_context(|| format!("could not read `{}`", program.display()))?;
     is_static(&bytes).with_context(|| program.display().to_string())?;
     Ok(program)

@@ -1,5 +1,8 @@
 //! `kmm explain`.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+
 use std::fmt::Write;
 
 use anyhow::Result;
@@ -16,6 +19,7 @@ use kmm_core::resolve::Resolver;
 use serde::Serialize;
 
 use crate::cli::Explain;
+use crate::cli::Manifests;
 use crate::exit::ExitStatus;
 use crate::manifests;
 use crate::printer::Printer;
@@ -35,7 +39,15 @@ struct Explained {
 }
 
 pub fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> {
-    let mut loaded = manifests::load(&arguments.manifests, printer)?;
+    #[cfg(feature = "cluster")]
+    if arguments.live.cluster {
+        return cluster::run(arguments, printer);
+    }
+    let given = Manifests {
+        files: arguments.files.clone(),
+        module: arguments.module.clone(),
+    };
+    let mut loaded = manifests::load(&given, printer)?;
     if let Some(path) = &arguments.nodes {
         loaded.nodes.extend(manifests::read_nodes(path)?);
     }

@@ -1,14 +1,11 @@
 //! The programs of the control plane: given, cached or built.
 
-use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use sha2::Digest;
-use sha2::Sha256;
 
 use crate::steps;
 
@@ -69,7 +66,7 @@ impl Binaries {
 /// The folder with everything, built where this version of it is not in the cache yet.
 fn build() -> Result<PathBuf> {
     let source = steps::root().join("xtask/control-plane");
-    let folder = steps::cache()?.join(format!("control-plane-{}", version(&source)?));
+    let folder = steps::cache()?.join(format!("control-plane-{}", steps::pinned(&source)?));
     if folder.is_dir() {
         return Ok(folder);
     }
@@ -101,15 +98,4 @@ fn build() -> Result<PathBuf> {
         bail!("could not move the control plane to `{}`", folder.display());
     }
     Ok(folder)
-}
-
-/// A name for what `go.mod` and `go.sum` pin.
-fn version(source: &Path) -> Result<String> {
-    let mut hash = Sha256::new();
-    for file in ["go.mod", "go.sum"] {
-        let path = source.join(file);
-        hash.update(std::fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?);
-    }
-    let digest = hash.finalize();
-    Ok(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
 }

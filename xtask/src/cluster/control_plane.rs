@@ -14,6 +14,7 @@ use kube::config::KubeConfigOptions;
 use kube::config::Kubeconfig;
 use serde_json::json;
 
+use super::access;
 use super::binaries::Binaries;
 use super::certificates;
 use super::process;
@@ -22,6 +23,8 @@ use crate::steps;
 
 /// How long a part may take until it answers; a loaded machine takes its time.
 const START: Duration = Duration::from_secs(120);
+/// What the API server writes down.
+const AUDIT_POLICY: &str = "audit-policy.yaml";
 
 /// A running control plane. What it started is stopped, and its files are removed, when this is dropped.
 ///
@@ -59,6 +62,9 @@ impl ControlPlane {
         for (client, _) in CLIENTS {
             write_kubeconfig(&folder.0, client, ports.api)?;
         }
+        let policy = folder.0.join(AUDIT_POLICY);
+        std::fs::write(&policy, access::audit_policy().to_string())
+            .with_context(|| format!("could not write `{}`", policy.display()))?;
         let etcd = start_etcd(&binaries, &folder.0, ports)?;
         let apiserver = start_apiserver(&binaries, &folder.0, ports)?;
         let mut plane = Self {
@@ -141,6 +147,13 @@ impl ControlPlane {
     /// The kubeconfig of that client.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         kubeconfig(&self.folder.0, "admin")
+    }
+
+    /// Writes the kubeconfig of someone who has a token.
+    pub(super) fn write_kubeconfig(&self, path: &Path, token: &str) -> Result<()> {
+        let user = json!({"token": token});
+        std::fs::write(path, config_of(&self.folder.0, self.ports.api, &user).to_string())
+            .with_context(|| format!("could not write `{}`", path.display()))
     }
 
     /// Where files of this run belong.
@@ -240,18 +253,24 @@ fn kubeconfig(folder: &Path, client: &str) -> PathBuf {
 
 fn write_kubeconfig(folder: &Path, client: &str, port: u16) -> Result<()> {
     let file = |name: &str| folder.join(name).display().to_string();
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "test",
-        "clusters": [{"name": "test", "cluster": {
-            "server": format!("https://127.0.0.1:{port}"), "certificate-authority": file("ca.crt"),
-        }}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-        "users": [{"name": "test", "user": {
-            "client-certificate": file(&format!("{client}.crt")), "client-key": file(&format!("{client}.key")),
-        }}],
+    let user = json!({
+        "client-certificate": file(&format!("{client}.crt")), "client-key": file(&format!("{client}.key")),
     });
     let path = kubeconfig(folder, client);
-    std::fs::write(&path, config.to_string()).with_context(|| format!("could not write `{}`", path.display()))
+    std::fs::write(&path, config_of(folder, port, &user).to_string())
+        .with_context(|| format!("could not write `{}`", path.display()))
+}
+
+fn config_of(folder: &Path, port: u16, user: &serde_json::Value) -> serde_json::Value {
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "test", "cluster": {
+            "server": format!("https://127.0.0.1:{port}"),
+            "certificate-authority": folder.join("ca.crt").display().to_string(),
+        }}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "users": [{"name": "test", "user": user}],
+    })
 }
 
 fn start_etcd(binaries: &Binaries, folder: &Path, ports: Ports) -> Result<Process> {
@@ -290,6 +309,8 @@ fn start_apiserver(binaries: &Binaries, folder: &Path, ports: Ports) -> Result<P
         "--allow-privileged=true".to_owned(),
         format!("--kubelet-client-certificate={}", file("admin.crt")),
         format!("--kubelet-client-key={}", file("admin.key")),
+        format!("--audit-policy-file={}", file(AUDIT_POLICY)),
+        format!("--audit-log-path={}", access::audit_log(folder).display()),
     ];
     Process::start("apiserver", &binaries.apiserver, &arguments, &[], folder)
 }

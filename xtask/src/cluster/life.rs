@@ -13,6 +13,8 @@ use kube::api::DeleteParams;
 use serde_json::Value;
 use serde_json::json;
 
+use super::access;
+use super::access::Asked;
 use super::check::make_namespace;
 use super::control_plane::ControlPlane;
 use super::kubelet::Kubelets;
@@ -38,10 +40,11 @@ fn nic() -> ModuleName {
 }
 
 /// From the first Module to its end.
-pub(super) async fn run(kmm: &Path) -> Result<()> {
+pub(super) async fn run(kmm: &Path) -> Result<Asked> {
     let mut plane = ControlPlane::start().await?;
     let client = plane.client().await?;
     objects::install_crds(&client).await?;
+    access::install(&plane, &client).await?;
     plane.start_controllers().await?;
     make_namespace(&client, "drivers").await?;
     for (name, pool) in [("w1", "acme"), ("w2", "acme"), ("w3", "other")] {
@@ -60,7 +63,8 @@ pub(super) async fn run(kmm: &Path) -> Result<()> {
         }
         println!("the control plane's logs end with\n{}", plane.logs());
     }
-    outcome
+    outcome?;
+    access::asked(&plane)
 }
 
 async fn scenes(
@@ -117,6 +121,9 @@ async fn scenes(
         .await
         .with_context(|| with_log(&operator))?;
     println!("an operator that was killed four times in the middle of its work came through");
+
+    look_anew(client).await.with_context(|| with_log(&operator))?;
+    println!("its images were looked for anew, and its device plugin was changed");
 
     end(client).await.with_context(|| with_log(&operator))?;
     println!("the Module was deleted, unloaded, and left nothing behind");
@@ -308,6 +315,28 @@ async fn is_back(client: &Client) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// The images are forgotten and found again, and the DaemonSet gets another image.
+async fn look_anew(client: &Client) -> Result<()> {
+    let mut module = modules()[0].clone();
+    let image = "registry.example.com/acme-dp:2";
+    module["spec"]["imageRebuildTriggerGeneration"] = json!(1);
+    module["spec"]["devicePlugin"]["container"]["image"] = json!(image);
+    apply(client, &module).await?;
+    until("the images were looked for anew", async || {
+        let module = get(client, BETA, "Module", "drivers", "acme-nic").await?;
+        let images = get(client, BETA, "ModuleImagesConfig", "drivers", "acme-nic").await?;
+        let states = images["status"]["imagesStates"].as_array().map_or(0, Vec::len);
+        Ok(module["status"]["imageRebuildTriggerGeneration"] == 1 && states == 2)
+    })
+    .await?;
+    until("the device plugin has its new image", async || {
+        let sets = list(client, "apps/v1", "DaemonSet").await?;
+        let has = |set: &Value| set["spec"]["template"]["spec"]["containers"][0]["image"] == image;
+        Ok(!sets.is_empty() && sets.iter().all(has))
+    })
+    .await
 }
 
 async fn end(client: &Client) -> Result<()> {

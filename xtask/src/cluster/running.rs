@@ -6,6 +6,7 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
+use super::access;
 use super::control_plane::ControlPlane;
 use super::objects::until;
 use super::process::Process;
@@ -33,14 +34,16 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    /// Starts it, as an administrator does.
+    /// Starts it, with its own account where that is installed.
     pub(super) fn start(plane: &ControlPlane, kmm: &std::path::Path, name: &str) -> Result<Self> {
         let config = plane.folder().join("operator.yaml");
         std::fs::write(&config, CONFIG).context("could not write operator.yaml")?;
+        let own = access::kubeconfig(plane.folder());
+        let kubeconfig = if own.is_file() { own } else { plane.kubeconfig() };
         let arguments = [
             "operator".to_owned(),
             format!("--config={}", config.display()),
-            format!("--kubeconfig={}", plane.kubeconfig().display()),
+            format!("--kubeconfig={}", kubeconfig.display()),
             "--log-level=debug".to_owned(),
         ];
         let environment = [("RELATED_IMAGE_WORKER", "registry.example.com/kmm-worker:1")];

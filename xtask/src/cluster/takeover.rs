@@ -12,6 +12,8 @@ use kube::Client;
 use serde_json::Value;
 use serde_json::json;
 
+use super::access;
+use super::access::Asked;
 use super::control_plane::ControlPlane;
 use super::life::settled;
 use super::objects;
@@ -27,27 +29,15 @@ use crate::steps;
 const WATCHED: Duration = Duration::from_secs(10);
 
 /// Puts the objects of a recording back, starts the operator, and sees that it writes nothing.
-pub(super) async fn run(kmm: &Path, recording: &str) -> Result<()> {
+pub(super) async fn run(kmm: &Path, recording: &str) -> Result<Asked> {
     let mut plane = ControlPlane::start().await?;
     let client = plane.client().await?;
     objects::install_crds(&client).await?;
-    let recorded = recorded(recording)?;
-    let count = recorded.len();
+    access::install(&plane, &client).await?;
     // Before the controllers run: the DaemonSet finds its pods, instead of making others.
-    put_back(&client, recorded).await?;
+    let count = put_back_recording(&client, recording).await?;
     plane.start_controllers().await?;
-    until("the DaemonSet has its pods and the nodes are ready", async || {
-        let sets = list(&client, "apps/v1", "DaemonSet").await?;
-        let nodes = list(&client, "v1", "Node").await?;
-        let counted = |set: &Value| {
-            let status = &set["status"];
-            status["observedGeneration"] == set["metadata"]["generation"]
-                && status["numberReady"] == status["desiredNumberScheduled"]
-        };
-        let ready = |node: &Value| node["spec"]["taints"].as_array().is_none_or(Vec::is_empty);
-        Ok(sets.iter().all(counted) && nodes.iter().all(ready))
-    })
-    .await?;
+    wait_until_counted(&client).await?;
     let before = settled(&client).await?;
     let mut operator = Operator::start(&plane, kmm, "operator")?;
     operator.wait_until_listed().await?;
@@ -69,7 +59,32 @@ pub(super) async fn run(kmm: &Path, recording: &str) -> Result<()> {
     );
     is_awake(&client).await?;
     println!("{count} objects of {recording} were taken over without a write");
-    operator.stop()
+    operator.stop()?;
+    access::asked(&plane)
+}
+
+/// Creates the objects of a recording; how many.
+pub(super) async fn put_back_recording(client: &Client, recording: &str) -> Result<usize> {
+    let recorded = recorded(recording)?;
+    let count = recorded.len();
+    put_back(client, recorded).await?;
+    Ok(count)
+}
+
+/// Waits until the controllers of Kubernetes have made of it what they make.
+pub(super) async fn wait_until_counted(client: &Client) -> Result<()> {
+    until("the DaemonSet has its pods and the nodes are ready", async || {
+        let sets = list(client, "apps/v1", "DaemonSet").await?;
+        let nodes = list(client, "v1", "Node").await?;
+        let counted = |set: &Value| {
+            let status = &set["status"];
+            status["observedGeneration"] == set["metadata"]["generation"]
+                && status["numberReady"] == status["desiredNumberScheduled"]
+        };
+        let ready = |node: &Value| node["spec"]["taints"].as_array().is_none_or(Vec::is_empty);
+        Ok(sets.iter().all(counted) && nodes.iter().all(ready))
+    })
+    .await
 }
 
 /// What was recorded.

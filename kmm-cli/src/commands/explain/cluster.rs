@@ -1,0 +1,254 @@
+//! `kmm explain --cluster`: the same gates on live objects, and what the operator makes of them now.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+use kmm_core::api::Module;
+use kmm_core::driver::Key;
+use kmm_core::module::Compiled;
+use kmm_core::node::GateKind;
+use kmm_core::node::NodeFacts;
+use kmm_core::node::Status;
+use kmm_core::reconcile::Cause;
+use kmm_core::reconcile::Progress;
+use kmm_core::reconcile::Reason;
+use kmm_kube::operator;
+use kmm_kube::snapshot::Snapshot;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cli::Explain;
+use crate::exit::ExitStatus;
+use crate::manifests;
+use crate::printer::Printer;
+use crate::render::printable;
+
+use super::Explained;
+use super::explain;
+use super::push_node;
+
+#[derive(Serialize)]
+struct Answer {
+    version: u32,
+    modules: Vec<Live>,
+}
+
+/// A Module, its gates, and what the operator says.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Live {
+    #[serde(flatten)]
+    explained: Explained,
+    /// Nodes that the selector does not take; they are only counted.
+    nodes_not_selected: usize,
+    reasons: Vec<Said>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Said {
+    controller: &'static str,
+    code: &'static str,
+    progress: Progress,
+    text: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    mend: &'static str,
+    #[serde(flatten)]
+    reason: Reason,
+}
+
+pub(super) fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("could not start the runtime")?;
+    let live = &arguments.live;
+    let snapshot = runtime.block_on(async {
+        let client = operator::connect(live.kubeconfig.as_deref(), live.context.as_deref()).await?;
+        anyhow::Ok(Snapshot::take(&client).await?)
+    })?;
+    for target in snapshot.unreadable() {
+        printer.notice(&printable(&format!(
+            "kmm: {target} cannot be read: the operator does nothing before it can"
+        )));
+    }
+    let modules = answer(arguments, &snapshot)?;
+    let status = if modules.iter().all(Live::is_yes) {
+        ExitStatus::Yes
+    } else {
+        ExitStatus::No
+    };
+    match arguments.output.structured() {
+        Some(format) => printer.document(format, &Answer { version: 1, modules })?,
+        None => {
+            let texts: Vec<String> = modules.iter().map(text).collect();
+            printer.data(&texts.join("\n"))?;
+        }
+    }
+    Ok(status)
+}
+
+fn answer(arguments: &Explain, snapshot: &Snapshot) -> Result<Vec<Live>> {
+    let wanted = arguments
+        .module
+        .as_deref()
+        .or(arguments.live.only_module.as_deref());
+    let modules: Vec<Module> = snapshot
+        .modules()
+        .iter()
+        .map(|object| read::<Module>(object, "Module"))
+        .collect::<Result<_>>()?;
+    let modules: Vec<&Module> = modules
+        .iter()
+        .filter(|module| manifests::is_wanted(wanted, module))
+        .collect();
+    if modules.is_empty() {
+        match wanted {
+            Some(name) => bail!("there is no Module `{name}` in the cluster"),
+            None => bail!("there is no Module in the cluster"),
+        }
+    }
+    let node = arguments.node.as_deref().or(arguments.live.only_node.as_deref());
+    let mut nodes: Vec<NodeFacts> = snapshot
+        .nodes()
+        .iter()
+        .map(|object| read::<NodeFacts>(object, "Node"))
+        .collect::<Result<_>>()?;
+    if let Some(name) = node {
+        nodes.retain(|node| node.name == name);
+        if nodes.is_empty() {
+            bail!("there is no node `{name}` in the cluster");
+        }
+    }
+    manifests::check_nodes(&nodes, "the cluster")?;
+    let live = modules.iter().map(|module| {
+        let explained = explain(&Compiled::new(module), &[], &nodes);
+        Live::new(explained, snapshot, node.is_some())
+    });
+    Ok(live.collect())
+}
+
+fn read<T: serde::de::DeserializeOwned>(object: &Value, kind: &str) -> Result<T> {
+    T::deserialize(object).with_context(|| {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        format!("{kind} `{name}` cannot be read")
+    })
+}
+
+impl Live {
+    fn new(mut explained: Explained, snapshot: &Snapshot, every_node: bool) -> Self {
+        let before = explained.nodes.len();
+        explained.nodes.retain(|node| {
+            let is_selected =
+                |gate: &kmm_core::node::Gate| gate.gate != GateKind::Selector || gate.status != Status::Fail;
+            every_node || node.gates.iter().all(is_selected)
+        });
+        let module = &explained.module;
+        let shown: BTreeSet<&str> = explained.nodes.iter().map(|node| node.node.as_str()).collect();
+        let reasons = snapshot.reasons().filter(|(key, reason)| match key {
+            Key::Module(name) | Key::Images(name) | Key::DevicePlugin(name) => name == module,
+            // What is still on a node that is not to have it is told too.
+            Key::Assign(node) => shown.contains(node.as_str()) && reason.module.as_ref() == Some(module),
+            Key::NodeModules(node) => {
+                (!every_node || shown.contains(node.as_str())) && reason.module.as_ref() == Some(module)
+            }
+            Key::PluginLabels(_) => false,
+        });
+        let reasons = reasons.map(|(key, reason)| Said {
+            controller: key.controller(),
+            code: reason.cause.code(),
+            progress: reason.cause.progress(),
+            text: reason.cause.to_string(),
+            mend: match reason.cause.progress() {
+                Progress::Stuck => reason.cause.mend(),
+                Progress::Done | Progress::Acting | Progress::Waiting => "",
+            },
+            reason: reason.clone(),
+        });
+        Self {
+            nodes_not_selected: before - explained.nodes.len(),
+            reasons: reasons.collect(),
+            explained,
+        }
+    }
+
+    /// Whether every node has it, and nobody has to do anything.
+    fn is_yes(&self) -> bool {
+        let is_there = |node: &str| {
+            let has = |cause: &Cause| matches!(cause, Cause::Loaded | Cause::NoModuleLoader);
+            let mut said = self.reasons.iter().map(|said| &said.reason);
+            said.any(|reason| (reason.node == node || reason.node.is_empty()) && has(&reason.cause))
+        };
+        self.explained.is_yes()
+            && self.explained.nodes.iter().all(|node| is_there(&node.node))
+            && self.reasons.iter().all(|said| said.progress != Progress::Stuck)
+    }
+}
+
+fn text(live: &Live) -> String {
+    let mut out = String::new();
+    let Explained { module, nodes, .. } = &live.explained;
+    let loaded = nodes.iter().filter(|node| {
+        let is_here =
+            |said: &&Said| said.reason.node == node.node && matches!(said.reason.cause, Cause::Loaded);
+        live.reasons.iter().any(|said| is_here(&said))
+    });
+    let name = format!("{}/{}", module.namespace, module.name);
+    let _ = write!(
+        out,
+        "{}: loaded on {} of {} nodes",
+        printable(&name),
+        loaded.count(),
+        nodes.len()
+    );
+    if live.nodes_not_selected > 0 {
+        let _ = write!(
+            out,
+            "; its selector does not take {} more",
+            live.nodes_not_selected
+        );
+    }
+    out.push('\n');
+    let about = |node: &str| {
+        let node = node.to_owned();
+        live.reasons.iter().filter(move |said| said.reason.node == node)
+    };
+    about("").for_each(|said| push_reason(&mut out, said));
+    for node in nodes {
+        out.push('\n');
+        push_node(&mut out, node);
+        about(&node.node).for_each(|said| push_reason(&mut out, said));
+    }
+    let shown: BTreeSet<&str> = nodes.iter().map(|node| node.node.as_str()).collect();
+    let others: BTreeSet<&str> = live
+        .reasons
+        .iter()
+        .map(|said| said.reason.node.as_str())
+        .collect();
+    for node in others.difference(&shown).filter(|node| !node.is_empty()) {
+        let _ = writeln!(out, "\n{}: not selected", printable(node));
+        about(node).for_each(|said| push_reason(&mut out, said));
+    }
+    out
+}
+
+fn push_reason(out: &mut String, said: &Said) {
+    let progress = match said.progress {
+        Progress::Done => "done",
+        Progress::Acting => "next",
+        Progress::Waiting => "wait",
+        Progress::Stuck => "STUCK",
+    };
+    let mut lines = said.text.lines();
+    let first = printable(lines.next().unwrap_or_default());
+    let _ = writeln!(out, "  {progress} {}: {first}", said.code);
+    for line in lines {
+        let _ = writeln!(out, "    {}", printable(line));
+    }
+    if !said.mend.is_empty() {
+        let _ = writeln!(out, "    help: {}", said.mend);
+    }
+}

@@ -1,0 +1,349 @@
+//! What each cause means, and what mends it: for guides and explanations.
+
+use super::Cause;
+use super::Progress;
+
+/// What is to be known of a cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Help {
+    /// [`Cause::code`].
+    pub code: &'static str,
+    /// [`Cause::progress`].
+    pub progress: Progress,
+    /// What is the case.
+    pub means: &'static str,
+    /// What a person does; empty where there is nothing to do.
+    pub mend: &'static str,
+}
+
+impl Cause {
+    /// What each cause means and what mends it, in the order of their declaration.
+    ///
+    /// # Example: what is stuck has a way out
+    ///
+    /// ```
+    /// use kmm_core::reconcile::{Cause, Progress};
+    ///
+    /// let stuck = Cause::HELP.iter().filter(|help| help.progress == Progress::Stuck);
+    /// assert!(stuck.clone().count() > 10);
+    /// assert!(stuck.clone().all(|help| !help.mend.is_empty()));
+    /// ```
+    pub const HELP: &'static [Help] = HELP;
+
+    /// What mends it; empty where there is nothing to do.
+    pub fn mend(&self) -> &'static str {
+        let help = HELP.iter().find(|help| help.code == self.code());
+        help.map_or("", |help| help.mend)
+    }
+}
+
+const HELP: &[Help] = &[
+    done(
+        "NoModuleLoader",
+        "The Module has no `moduleLoader`, so that nothing is loaded.",
+    ),
+    acting(
+        "ModuleDeleting",
+        "The Module is being deleted; its nodes unload it.",
+    ),
+    acting(
+        "ModuleGone",
+        "The Module is no longer there; its nodes unload it.",
+    ),
+    waiting(
+        "WaitingForNodes",
+        "The Module is being deleted, and nodes may still have it loaded.",
+        "Look at the named nodes with `kmm explain --cluster`. A node that will never come back has to be deleted.",
+    ),
+    done("ModuleReleased", "No node has the Module any more: it may go."),
+    stuck(
+        "NoNodes",
+        "The selector matches no node.",
+        "Label nodes, or change `spec.selector`. A label has to be there even where its value is empty.",
+    ),
+    stuck(
+        "NodesLeftOut",
+        "The selector matches nodes that cannot have the module: taints, no mapping, an error in a template, or their version label.",
+        "The message says which it is. `kmm explain --cluster MODULE NODE` gives the change for one of the nodes.",
+    ),
+    done(
+        "ModuleCurrent",
+        "The objects of the Module are as they should be.",
+    ),
+    acting("ModuleWriting", "The objects of the Module are being written."),
+    done("NotSelected", "The labels of the node do not fit the selector."),
+    acting("NodeGoing", "The node is being deleted."),
+    acting(
+        "NodeReplaced",
+        "Another node has the name now; what was noted of the one before is taken over.",
+    ),
+    stuck(
+        "NodeUnschedulable",
+        "The node has taints that neither the Module nor the operator tolerates. A cordon is one.",
+        "Add a toleration to `spec.tolerations`, or take the taint off: `kubectl uncordon NODE`, `kubectl taint node NODE KEY:EFFECT-`.",
+    ),
+    done("NodeIdle", "The node neither has nor is to have a module."),
+    waiting(
+        "NodeNotReady",
+        "The node is not ready, so that its kubelet starts no pod.",
+        "Look at `kubectl describe node NODE`.",
+    ),
+    stuck(
+        "NoMapping",
+        "No kernel mapping takes the kernel of the node.",
+        "Add a mapping. `kmm explain --cluster MODULE NODE` prints one, `kmm match REGEXP KERNEL` tries a regexp.",
+    ),
+    stuck(
+        "Unresolved",
+        "A mapping takes the kernel, but its templates do not expand, or its regexp is wrong.",
+        "Mend what the message names; `kmm validate` and `kmm resolve` show it before it is applied.",
+    ),
+    waiting(
+        "ImageNotReady",
+        "The image is not known to exist yet, so that nothing changes on the node.",
+        "Look at the reasons of the image: `PullFailed`, `ImageMissing`, `ImageToMake`.",
+    ),
+    waiting(
+        "VersionHeld",
+        "Ordered upgrade: the node keeps the version that its label names.",
+        "Set the label of the node to the version of the Module when its turn has come.",
+    ),
+    stuck(
+        "VersionLabelMissing",
+        "Ordered upgrade: the node has no label with a version.",
+        "`kubectl label node NODE LABEL=VERSION`, with the label that the message names.",
+    ),
+    done(
+        "Assigned",
+        "The NodeModulesConfig of the node says what it is to have.",
+    ),
+    acting("Assigning", "The NodeModulesConfig of the node is being written."),
+    acting(
+        "Withdrawing",
+        "The Module is taken out of the NodeModulesConfig of the node.",
+    ),
+    done("Loaded", "The module is loaded as wanted, on this boot."),
+    done("LoadFinished", "The module has been loaded."),
+    acting("Loading", "A pod that loads the module is made."),
+    acting("Unloading", "A pod that unloads the module is made."),
+    done("UnloadFinished", "The module has been unloaded."),
+    done(
+        "GoneWithReboot",
+        "The node was started anew, so that the module is no longer loaded.",
+    ),
+    waiting(
+        "KernelChanged",
+        "The node runs another kernel than its entry is for; the entry will follow.",
+        "",
+    ),
+    waiting(
+        "RebootNotReady",
+        "The node was started anew and is not ready yet.",
+        "Look at `kubectl describe node NODE` if it stays so.",
+    ),
+    waiting(
+        "WorkerBusy",
+        "The worker pod has not come to its end.",
+        "If it stays so: `kubectl -n NAMESPACE describe pod POD`. A pod that stays `Pending` was refused by the kubelet, or its image is being pulled.",
+    ),
+    stuck(
+        "WorkerWaiting",
+        "A container of the worker pod cannot be started: its image cannot be pulled, or it cannot be made.",
+        "Mend what the message names: the image, `imageRepoSecret`, or the settings of the node's runtime.",
+    ),
+    stuck(
+        "WorkerFailing",
+        "The worker fails, and the kubelet starts it again and again.",
+        "The message holds the `reason` of the worker: reasons.md says what mends it.",
+    ),
+    stuck(
+        "WorkerFailed",
+        "The worker pod has failed for good; another one follows after a wait that doubles.",
+        "The message holds the `reason` of the worker: reasons.md says what mends it.",
+    ),
+    acting(
+        "WorkerOutdated",
+        "The worker pod is no longer what is wanted, and is removed.",
+    ),
+    waiting(
+        "WorkerGoing",
+        "The worker pod is being removed; nothing is done until it has gone.",
+        "If it stays so, the kubelet of the node does not answer.",
+    ),
+    acting(
+        "WorkerOrphaned",
+        "The worker pod belongs to no module of the node, and is removed.",
+    ),
+    stuck(
+        "WorkerConfigUnreadable",
+        "The annotation of a worker pod that says what was loaded was changed, and cannot be read.",
+        "Delete the pod; the operator makes another one.",
+    ),
+    stuck(
+        "WorkerImpossible",
+        "A worker pod cannot be made: the Module has firmware, and the operator knows no folder for it.",
+        "Set `worker.firmwareHostPath` in the configuration of the operator.",
+    ),
+    waiting(
+        "WaitingForUsers",
+        "The module is not unloaded before the pods that use it have left.",
+        "Look at why the named pods stay.",
+    ),
+    done("NoImages", "No node needs an image."),
+    acting(
+        "PullPodUnwanted",
+        "A pod pulls an image that is not listed any more, and is removed.",
+    ),
+    done("ImageExists", "The image exists."),
+    acting(
+        "PullStarted",
+        "A pod is made that pulls the image, to see whether it exists.",
+    ),
+    waiting("Pulling", "A pod pulls the image.", ""),
+    stuck(
+        "PullFailed",
+        "The image cannot be pulled, and it is tried again.",
+        "Push the image, or mend its name, `imageRepoSecret` or `registryTLS`. `kmm images` names every image that is needed.",
+    ),
+    stuck(
+        "PullUnschedulable",
+        "The pod that pulls the image finds no node.",
+        "The message of the scheduler says why; often no node that the selector matches has room.",
+    ),
+    stuck(
+        "ImageMissing",
+        "The image does not exist, and nothing can make it.",
+        "Push the image, or name another one in the mapping.",
+    ),
+    acting("RegistryAsked", "The registry is asked for the image."),
+    stuck(
+        "RegistryWaiting",
+        "The registry does not have the image, or could not tell; it is asked again.",
+        "The message is the registry's: push the image, or mend `imageRepoSecret`, `registryTLS` or the way to the registry.",
+    ),
+    waiting(
+        "ImageToMake",
+        "The image is to be built, or signed.",
+        "Images are not built or signed in the cluster yet: push the image.",
+    ),
+    stuck(
+        "ImageNotMade",
+        "The image could not be built, or signed.",
+        "Look at the log of the pod; then change `imageRebuildTriggerGeneration` of the Module.",
+    ),
+    acting(
+        "ImagesForgotten",
+        "The rebuild counter changed: all images are looked for anew.",
+    ),
+    done("NoDevicePlugin", "The Module has no device plugin."),
+    done("DevicePluginCurrent", "The DaemonSet is as it should be."),
+    acting("DevicePluginWriting", "The DaemonSet is being written."),
+    waiting(
+        "OldDevicePluginKept",
+        "A DaemonSet of another version stays as long as nodes want it.",
+        "",
+    ),
+    waiting(
+        "OldDevicePluginUncounted",
+        "A DaemonSet of another version stays until it has been counted how many nodes want it.",
+        "If it stays so, the DaemonSet controller of the cluster does not work.",
+    ),
+    acting(
+        "OldDevicePluginRemoved",
+        "A DaemonSet that is no longer wanted is removed.",
+    ),
+    acting(
+        "DevicePluginReplaced",
+        "The DaemonSet has a selector that can never be changed, and is made anew.",
+    ),
+    done(
+        "PluginLabelsCurrent",
+        "The labels of the node say what its plugin pods are.",
+    ),
+    acting(
+        "PluginLabelsWriting",
+        "The labels of the node are brought in line with its plugin pods.",
+    ),
+];
+
+const fn done(code: &'static str, means: &'static str) -> Help {
+    help(code, Progress::Done, means, "")
+}
+
+const fn acting(code: &'static str, means: &'static str) -> Help {
+    help(code, Progress::Acting, means, "")
+}
+
+const fn waiting(code: &'static str, means: &'static str, mend: &'static str) -> Help {
+    help(code, Progress::Waiting, means, mend)
+}
+
+const fn stuck(code: &'static str, means: &'static str, mend: &'static str) -> Help {
+    help(code, Progress::Stuck, means, mend)
+}
+
+const fn help(code: &'static str, progress: Progress, means: &'static str, mend: &'static str) -> Help {
+    Help {
+        code,
+        progress,
+        means,
+        mend,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The causes have fields, so that they cannot be listed but in their own text.
+    const SOURCE: &str = include_str!("reason.rs");
+
+    fn body(of: &str) -> &'static str {
+        let start = SOURCE.find(of).unwrap();
+        let end = SOURCE[start..].find("\n    }\n").unwrap();
+        &SOURCE[start..start + end]
+    }
+
+    fn names(text: &str) -> Vec<&str> {
+        let parts = text.split("Self::").skip(1);
+        parts
+            .map(|part| part.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn every_cause_is_there_once_and_in_order() {
+        let help: Vec<&str> = HELP.iter().map(|help| help.code).collect();
+        assert_eq!(help, names(body("pub fn code")));
+    }
+
+    #[test]
+    fn progress_is_that_of_the_cause() {
+        let mut seen = 0;
+        for part in body("pub fn progress")
+            .split_inclusive("=> Progress::")
+            .collect::<Vec<_>>()
+            .windows(2)
+        {
+            let progress = part[1]
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .next()
+                .unwrap();
+            for name in names(part[0]) {
+                let help = HELP.iter().find(|help| help.code == name).unwrap();
+                assert_eq!(format!("{:?}", help.progress), progress, "{name}");
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, HELP.len());
+    }
+
+    #[test]
+    fn what_is_stuck_can_be_mended() {
+        for help in HELP {
+            assert!(help.means.ends_with('.'), "{}", help.code);
+            let is_stuck = help.progress == Progress::Stuck;
+            assert!(!is_stuck || help.mend.ends_with('.'), "{}", help.code);
+        }
+    }
+}
