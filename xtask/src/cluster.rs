@@ -10,15 +10,15 @@
 //! // everything is stopped and removed when `plane` is dropped
 //! ```
 
-mod binaries;
-mod certificates;
-mod check;
-mod control_plane;
+pub(crate) mod binaries;
+pub(crate) mod certificates;
+pub(crate) mod check;
+pub(crate) mod control_plane;
 mod kubelet;
 mod life;
-mod objects;
-mod process;
-mod running;
+pub(crate) mod objects;
+pub(crate) mod process;
+pub(crate) mod running;
 mod takeover;
 
 use anyhow::Context;
@@ -43,7 +43,7 @@ pub(crate) fn operator() -> Result<()> {
     })
 }
 
-fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     // Programs are started from this very thread: their lives end with it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -16,6 +16,7 @@ mod image_speed;
 mod kernels;
 mod kmods;
 mod layers;
+mod node;
 mod oracle;
 mod podman;
 mod preflight;
@@ -47,6 +48,7 @@ usage: cargo xtask COMMAND
   image-memory           how much memory `kmm image check` needs for a large image
   cluster                start a Kubernetes control plane, install the CRDs, and try the examples on it
   operator               run the operator on such a control plane: the life of a Module, and a takeover
+  node                   the operator, a kubelet and a kernel that takes modules: the whole way of a Module
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   soak [N]               a million (or N) schedules of faults against the operator's decisions, other ones each time
   soak --seed SEED       one of them, told step by step where something does not hold
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         [registry::ASK, rest @ ..] => registry::ask(rest),
         ["cluster"] => cluster::command(),
         ["operator"] => cluster::operator(),
+        ["node"] => node::command(),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "kernels"] => kernels::set_up().and_then(|parts| kernels::measure(&parts)),

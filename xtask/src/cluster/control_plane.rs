@@ -143,6 +143,11 @@ impl ControlPlane {
         kubeconfig(&self.folder.0, "admin")
     }
 
+    /// The port of the API server, on the loopback.
+    pub(crate) fn port(&self) -> u16 {
+        self.ports.api
+    }
+
     /// Where files of this run belong.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder.0
