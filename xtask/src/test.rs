@@ -10,6 +10,7 @@ use crate::image_checks;
 use crate::image_speed;
 use crate::kernels;
 use crate::layers;
+use crate::node;
 use crate::oracle;
 use crate::podman;
 use crate::preflight;
@@ -79,6 +80,7 @@ pub(crate) fn run() -> Result<()> {
         cluster::command,
     )?;
     steps.step("the operator on that control plane", cluster::operator)?;
+    steps.step("the operator, a kubelet and a real kernel", node::command)?;
     steps.summary();
     Ok(())
 }
