@@ -26,7 +26,7 @@ pub(super) const NODE: &str = "127.0.0.1";
 /// Where a node finds the API server, on [`FROM_A_NODE`].
 const API_PORT: u16 = 6443;
 /// How long a machine may take until its shell answers, and to end.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a command may take there.
 const COMMAND: Duration = Duration::from_secs(60);
 

@@ -37,7 +37,7 @@ use crate::kmods::FIRMWARE;
 pub(super) const BETA: &str = "kmm.sigs.x-k8s.io/v1beta1";
 const NAMESPACE: &str = "drivers";
 /// How long anything may take on a node that is emulated, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(420);
 
 /// Starts everything, plays the scenes, and stops everything.
 pub(super) async fn run(kmm: &Path, parts: &Parts) -> Result<()> {
