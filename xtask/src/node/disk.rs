@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -55,7 +56,7 @@ impl Disk {
         }
         let mut initramfs = Vec::new();
         for (kernel, _) in &parts.kernels {
-            let tree = InTree::read(folder, kernel)?;
+            let tree = InTree::read(kernel)?;
             tree.install(&root)?;
             initramfs.push(first(&tree)?);
         }
@@ -136,20 +137,25 @@ struct InTree<'k> {
 }
 
 impl<'k> InTree<'k> {
-    fn read(folder: &Path, kernel: &'k Kernel) -> Result<Self> {
-        let version = &kernel.version;
-        let above = |path: &Path| path.ancestors().nth(3).map(Path::to_owned);
-        let base = above(&kernel.modules).context("the modules are not below `lib/modules`")?;
-        let out = folder.join("depmod");
-        let (base, out_text) = (base.to_string_lossy(), out.to_string_lossy());
-        steps::run_in(folder, "depmod", &["-b", &base, "-o", &out_text, version])?;
-        let text = fs::read_to_string(out.join("lib/modules").join(version).join("modules.dep"))?;
-        let dependencies = text.lines().filter_map(|line| {
+    fn read(kernel: &'k Kernel) -> Result<Self> {
+        let base = kernel.modules.ancestors().nth(3);
+        let base = base.context("the modules are not below `lib/modules`")?;
+        // The tree is as Debian ships it: the index is printed, and not written.
+        let out = Command::new("depmod")
+            .arg("-n")
+            .arg("-b")
+            .arg(base)
+            .arg(&kernel.version)
+            .output()
+            .context("could not start `depmod`")?;
+        if !out.status.success() {
+            bail!("depmod: {}", String::from_utf8_lossy(&out.stderr));
+        }
+        let text = String::from_utf8_lossy(&out.stdout);
+        let lines = text.lines().filter(|line| line.starts_with("kernel/"));
+        let dependencies = lines.filter_map(|line| {
             let (file, needs) = line.split_once(':')?;
-            Some((
-                file.to_owned(),
-                needs.split_whitespace().map(str::to_owned).collect(),
-            ))
+            Some((file.to_owned(), needs.split_whitespace().map(str::to_owned).collect()))
         });
         Ok(Self {
             kernel,
