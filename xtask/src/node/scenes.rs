@@ -162,14 +162,13 @@ impl Stage<'_> {
     async fn replace(&mut self) -> Result<()> {
         self.machine
             .shell("modprobe dummy && grep -q '^dummy ' /proc/modules")?;
-        let own = self.machine.shell("cat /sys/module/dummy/srcversion")?;
+        // The kernel's own has no version.
+        self.machine.shell("[ ! -e /sys/module/dummy/version ]")?;
         let mut module = self.module("dummy", "dummy", "dummy");
         module["spec"]["moduleLoader"]["container"]["inTreeModulesToRemove"] = json!(["dummy"]);
         apply(&self.client, &module).await?;
         self.has_version("dummy", "1.0.0-kmm").await?;
         self.is_the_one(0, "dummy", "").await?;
-        let now = self.machine.shell("cat /sys/module/dummy/srcversion")?;
-        ensure!(own != now, "the module of the kernel is still there: {now}");
         self.label(&names::ready(&module_name("dummy"))).await
     }
 
