@@ -155,7 +155,10 @@ impl<'k> InTree<'k> {
         let lines = text.lines().filter(|line| line.starts_with("kernel/"));
         let dependencies = lines.filter_map(|line| {
             let (file, needs) = line.split_once(':')?;
-            Some((file.to_owned(), needs.split_whitespace().map(str::to_owned).collect()))
+            Some((
+                file.to_owned(),
+                needs.split_whitespace().map(str::to_owned).collect(),
+            ))
         });
         Ok(Self {
             kernel,

@@ -189,14 +189,13 @@ impl Stage<'_> {
     }
 
     async fn in_use(&mut self) -> Result<()> {
-        self.machine.shell("insmod /run/kmm/kmm_holder.ko")?;
+        self.machine.shell("insmod /run/kmm/kmm_user.ko")?;
         apply(&self.client, &self.base("base", 50)).await?;
-        self.event("Module", "base", "WorkerFailing", "InUse").await?;
-        self.event("Module", "base", "WorkerFailing", "kmm_holder")
-            .await?;
+        self.event("Module", "base", "WorkerFailing", "InUse: ").await?;
+        self.event("Module", "base", "WorkerFailing", "kmm_user").await?;
         let version = self.machine.shell("cat /sys/module/kmm_base/version")?;
         ensure!(version == "2.0.0", "version {version} is loaded");
-        self.machine.shell("rmmod kmm_holder")?;
+        self.machine.shell("rmmod kmm_user")?;
         self.has_version("kmm_base", "1.0.0").await?;
         self.label(&names::ready(&module_name("base"))).await
     }
@@ -232,7 +231,7 @@ impl Stage<'_> {
 
     async fn wrong_kernel(&mut self) -> Result<()> {
         apply(&self.client, &self.module("wrong", "kmm_user", "wrong")).await?;
-        self.event("Module", "wrong", "WorkerFailing", "WrongKernel")
+        self.event("Module", "wrong", "WorkerFailing", "WrongKernel: ")
             .await?;
         let node = get(&self.client, "v1", "Node", "", NODE).await?;
         let label = names::ready(&module_name("wrong"));
@@ -303,8 +302,8 @@ impl Stage<'_> {
 
     /// Starts the node on a kernel.
     fn boot(&mut self, kernel: usize) -> Result<()> {
-        let holder = std::fs::read(self.parts.kernels[kernel].1.join("kmm_holder.ko"))?;
-        self.machine.start(kernel, &[("kmm_holder.ko", holder)])
+        let user = std::fs::read(self.parts.kernels[kernel].1.join("kmm_user.ko"))?;
+        self.machine.start(kernel, &[("kmm_user.ko", user)])
     }
 
     /// Waits until the node is ready, on this kernel and on another boot than that one.
