@@ -18,6 +18,10 @@ use crate::worker;
 /// The firmware file of the image `firmware`.
 pub(super) const BLOB: &[u8] = b"the firmware of the image\n";
 
+/// A device plugin that does nothing, and goes when it is asked to.
+const PLUGIN: &str = "--config.entrypoint /bin/sh --config.entrypoint -c \
+    --config.entrypoint 'trap \"exit 0\" TERM; while :; do sleep 1; done' --config.env PATH=/bin";
+
 /// A registry with all that the scenes need.
 #[derive(Debug)]
 pub(super) struct Images {
@@ -62,14 +66,17 @@ impl Images {
     /// Images with a program.
     fn programs(&self) -> Result<()> {
         let busybox = Path::new("/bin/busybox");
-        for (name, command) in [("pause:1", "sleep"), ("plugin:1", "sleep")] {
-            let root = self.root()?;
-            copy(busybox, &root.join("bin").join(command))?;
-            self.image(
-                name,
-                "--config.entrypoint /bin/sleep --config.entrypoint 2147483647",
-            )?;
+        let root = self.root()?;
+        copy(busybox, &root.join("bin/sleep"))?;
+        self.image(
+            "pause:1",
+            "--config.entrypoint /bin/sleep --config.entrypoint 2147483647",
+        )?;
+        let root = self.root()?;
+        for name in ["sh", "sleep"] {
+            copy(busybox, &root.join("bin").join(name))?;
         }
+        self.image("plugin:1", PLUGIN)?;
         let root = self.root()?;
         copy(&worker::build()?, &root.join("usr/local/bin/kmm-worker"))?;
         let kmod = Path::new("/usr/bin/kmod");
