@@ -13,19 +13,19 @@
 mod access;
 mod admission;
 mod asking;
-mod binaries;
-mod certificates;
-mod check;
-mod control_plane;
+pub(crate) mod binaries;
+pub(crate) mod certificates;
+pub(crate) mod check;
+pub(crate) mod control_plane;
 mod election;
 mod halfway;
 mod installed;
 mod kubelet;
 mod life;
-mod objects;
-mod process;
+pub(crate) mod objects;
+pub(crate) mod process;
 mod rivals;
-mod running;
+pub(crate) mod running;
 mod serving;
 mod takeover;
 
@@ -98,7 +98,7 @@ pub(crate) fn manifests() -> Result<()> {
     })
 }
 
-fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     // Programs are started from this very thread: their lives end with it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

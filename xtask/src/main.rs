@@ -18,6 +18,7 @@ mod images;
 mod kernels;
 mod kmods;
 mod layers;
+mod node;
 mod oracle;
 mod podman;
 mod preflight;
@@ -53,6 +54,7 @@ usage: cargo xtask COMMAND
   manifests              render the manifests and the Helm chart with the real tools, compare them, install them, and
                          run the commands of the guides on such a control plane
   images                 build the images of operator and worker with buildah, and try them
+  node                   the operator, a kubelet and a kernel that takes modules: the whole way of a Module
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   soak [N]               a million (or N) schedules of faults against the operator's decisions, other ones each time
   soak --seed SEED       one of them, told step by step where something does not hold
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         ["operator", only @ ..] => cluster::operator(only),
         ["manifests"] => cluster::manifests(),
         ["images"] => images::build(),
+        ["node"] => node::command(),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "kernels"] => kernels::set_up().and_then(|parts| kernels::measure(&parts)),

@@ -12,6 +12,7 @@ use crate::image_speed;
 use crate::images;
 use crate::kernels;
 use crate::layers;
+use crate::node;
 use crate::oracle;
 use crate::podman;
 use crate::preflight;
@@ -86,6 +87,7 @@ pub(crate) fn run() -> Result<()> {
         cluster::manifests,
     )?;
     steps.step("images of operator and worker", images::build)?;
+    steps.step("the operator, a kubelet and a real kernel", node::command)?;
     steps.summary();
     Ok(())
 }

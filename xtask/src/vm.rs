@@ -6,9 +6,9 @@
 mod bench;
 mod firmware;
 mod images;
-mod initramfs;
+pub(crate) mod initramfs;
 mod machine;
-mod parts;
+pub(crate) mod parts;
 mod scenario;
 
 use std::collections::BTreeMap;

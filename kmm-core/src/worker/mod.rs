@@ -31,3 +31,4 @@ pub use report::LARGEST_REPORT;
 pub use report::LoadedModule;
 pub use report::Report;
 pub use report::Warning;
+pub use report::in_words;

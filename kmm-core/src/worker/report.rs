@@ -1,6 +1,7 @@
 //! How a worker ended, as JSON that fits a termination log.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Kind;
 use super::Reason;
@@ -166,6 +167,49 @@ impl Report {
     }
 }
 
+/// A failure's report in one line for people; `None` where the text is no such report.
+///
+/// It comes out of a container: nothing in it is believed, and control characters are left out.
+///
+/// # Example: what an event says
+///
+/// ```
+/// use kmm_core::worker;
+/// use kmm_core::worker::Reason;
+/// use kmm_core::worker::Report;
+///
+/// let mut report = Report::new("unload", "nic");
+/// report.fail(Reason::InUse, "unload", "held by `nic_user`");
+/// assert_eq!(
+///     worker::in_words(&report.to_json()).as_deref(),
+///     Some(
+///         "InUse: held by `nic_user`. Unload the modules that hold it first, and stop what uses its devices."
+///     ),
+/// );
+/// assert_eq!(worker::in_words("killed"), None);
+/// ```
+pub fn in_words(text: &str) -> Option<String> {
+    if text.len() > LARGEST_REPORT {
+        return None;
+    }
+    let report: Value = serde_json::from_str(text).ok()?;
+    let field = |name: &str| {
+        let lines = report.get(name)?.as_str()?.split(char::is_control);
+        let words: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    };
+    let mut words = field("reason").filter(|_| report["outcome"] != "succeeded")?;
+    if let Some(proof) = field("proof").or_else(|| field("cause")) {
+        words += ": ";
+        words += proof.trim_end_matches('.');
+    }
+    if let Some(mend) = field("mend") {
+        words += ". ";
+        words += &mend;
+    }
+    Some(words)
+}
+
 fn cut(text: &mut String, most: usize) {
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most));
@@ -176,6 +220,41 @@ fn cut(text: &mut String, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_reports_of_failures_are_put_in_words() {
+        let told = |text: &str| in_words(text);
+        let mut report = Report::new("load", "nic");
+        assert_eq!(
+            told(&report.to_json()).as_deref(),
+            Some("Interrupted: The worker was told to stop before it was done")
+        );
+        report.fail(
+            Reason::WrongKernel,
+            "precheck",
+            "one line\nand\u{1b}[31m another.\n",
+        );
+        assert_eq!(
+            told(&report.to_json()).as_deref(),
+            Some(
+                "WrongKernel: one line; and; [31m another. Build the module against the headers of exactly this kernel."
+            )
+        );
+        report.end(Reason::Loaded, "load", "");
+        for text in [
+            report.to_json().as_str(),
+            "",
+            "null",
+            "[]",
+            "{}",
+            r#"{"reason": 5}"#,
+            r#"{"reason": "\n"}"#,
+            &format!(r#"{{"reason": "{}"}}"#, "x".repeat(LARGEST_REPORT)),
+        ] {
+            assert_eq!(told(text), None, "{text}");
+        }
+        assert_eq!(told(r#"{"reason": "Other"}"#).as_deref(), Some("Other"));
+    }
 
     #[test]
     fn it_fits_whatever_is_in_it() {

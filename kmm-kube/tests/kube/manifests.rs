@@ -8,7 +8,6 @@ use kmm_core::document;
 use kmm_core::driver::WATCHED;
 use kmm_core::reconcile::OperatorConfig;
 use kmm_core::reconcile::names;
-use kmm_kube::operator;
 use serde_json::Value;
 use serde_json::json;
 
@@ -92,11 +91,6 @@ fn every_file_is_listed() {
 #[test]
 fn the_configuration_is_one_and_fits_the_ports() {
     let config = config();
-    let election: Vec<_> = operator::unsupported(&config)
-        .into_iter()
-        .filter(|error| error.path != "leaderElection.enabled")
-        .collect();
-    assert_eq!(election, []);
     let deployment = find("Deployment", "kmm-operator");
     assert_eq!(
         port(&deployment, "health"),

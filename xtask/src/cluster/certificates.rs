@@ -18,14 +18,18 @@ use rcgen::KeyUsagePurpose;
 use rcgen::SanType;
 
 /// Clients: the name of their files, their organisation, their name.
-const CLIENTS: [(&str, &str, &str); 3] = [
+const CLIENTS: [(&str, &str, &str); 4] = [
     ("admin", "system:masters", "admin"),
     ("controller-manager", "", "system:kube-controller-manager"),
     ("scheduler", "", "system:kube-scheduler"),
+    ("kubelet", "system:nodes", "system:node:127.0.0.1"),
 ];
 
+/// Where a node in a virtual machine finds the API server.
+pub(crate) const FROM_A_NODE: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 100);
+
 /// Makes every certificate that a control plane needs, as PEM files in `folder`: `ca`, `apiserver`, those of the clients
-/// (`.crt`, `.key`), and the key pair of the service accounts (`sa.pub`, `sa.key`).
+/// (`.crt`, `.key`), that of a kubelet's own server, and the key pair of the service accounts (`sa.pub`, `sa.key`).
 pub(super) fn make(folder: &Path) -> Result<()> {
     let write = |name: &str, text: String| {
         let path = folder.join(name);
@@ -44,7 +48,7 @@ pub(super) fn make(folder: &Path) -> Result<()> {
     };
     let mut server = params("", "kube-apiserver")?;
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1)] {
+    for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1), FROM_A_NODE] {
         server
             .subject_alt_names
             .push(SanType::IpAddress(IpAddr::V4(address)));
@@ -53,6 +57,12 @@ pub(super) fn make(folder: &Path) -> Result<()> {
         server.subject_alt_names.push(SanType::DnsName(name.try_into()?));
     }
     sign("apiserver", server)?;
+    let mut kubelet = params("system:nodes", "system:node:127.0.0.1")?;
+    kubelet.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    kubelet
+        .subject_alt_names
+        .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    sign("kubelet-server", kubelet)?;
     for (file, organisation, name) in CLIENTS {
         let mut client = params(organisation, name)?;
         client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];

@@ -55,7 +55,7 @@ pub(super) async fn check() -> Result<()> {
 }
 
 /// Makes a namespace, and waits for what the controllers put into it.
-pub(super) async fn make_namespace(client: &Client, name: &str) -> Result<()> {
+pub(crate) async fn make_namespace(client: &Client, name: &str) -> Result<()> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     apply(client, &namespace).await?;
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": name}});

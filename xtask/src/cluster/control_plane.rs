@@ -156,6 +156,11 @@ impl ControlPlane {
             .with_context(|| format!("could not write `{}`", path.display()))
     }
 
+    /// The port of the API server, on the loopback.
+    pub(crate) fn port(&self) -> u16 {
+        self.ports.api
+    }
+
     /// Where files of this run belong.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder.0

@@ -20,13 +20,13 @@ use kube::core::GroupVersionKind;
 use serde_json::Value;
 
 /// How long something that a controller does may take; a loaded machine takes its time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who writes, in the managed fields.
 const MANAGER: &str = "xtask";
 
 /// The API of the kind of `object`, in its namespace if it has one.
-pub(super) fn api_of(client: &Client, object: &Value) -> Result<Api<DynamicObject>> {
+pub(crate) fn api_of(client: &Client, object: &Value) -> Result<Api<DynamicObject>> {
     let api_version = object["apiVersion"].as_str().context("no apiVersion")?;
     let kind = object["kind"].as_str().context("no kind")?;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -38,7 +38,7 @@ pub(super) fn api_of(client: &Client, object: &Value) -> Result<Api<DynamicObjec
 }
 
 /// Server-side apply with strict validation: an unknown field is refused.
-pub(super) async fn apply(client: &Client, object: &Value) -> Result<Value> {
+pub(crate) async fn apply(client: &Client, object: &Value) -> Result<Value> {
     let name = object["metadata"]["name"].as_str().context("no name")?;
     let params = PatchParams::apply(MANAGER).force().validation_strict();
     let applied = api_of(client, object)?
@@ -49,7 +49,7 @@ pub(super) async fn apply(client: &Client, object: &Value) -> Result<Value> {
 }
 
 /// Creates an object, and gives it the status that it came with.
-pub(super) async fn create(client: &Client, object: &Value) -> Result<Value> {
+pub(crate) async fn create(client: &Client, object: &Value) -> Result<Value> {
     let name = object["metadata"]["name"].as_str().context("no name")?;
     let api = api_of(client, object)?;
     let mut bare = object.clone();
@@ -71,7 +71,7 @@ pub(super) async fn create(client: &Client, object: &Value) -> Result<Value> {
 }
 
 /// Changes an object, or its status, by a merge patch.
-pub(super) async fn change(client: &Client, object: &Value, patch: &Value) -> Result<()> {
+pub(crate) async fn change(client: &Client, object: &Value, patch: &Value) -> Result<()> {
     let name = object["metadata"]["name"].as_str().context("no name")?;
     let api = api_of(client, object)?;
     let patch_of = Patch::Merge(patch);
@@ -84,7 +84,7 @@ pub(super) async fn change(client: &Client, object: &Value, patch: &Value) -> Re
 }
 
 /// Deletes an object without waiting for a kubelet.
-pub(super) async fn delete_now(client: &Client, object: &Value) -> Result<()> {
+pub(crate) async fn delete_now(client: &Client, object: &Value) -> Result<()> {
     let name = object["metadata"]["name"].as_str().context("no name")?;
     let params = DeleteParams::default().grace_period(0);
     api_of(client, object)?.delete(name, &params).await?;
@@ -92,7 +92,7 @@ pub(super) async fn delete_now(client: &Client, object: &Value) -> Result<()> {
 }
 
 /// All objects of a kind, in every namespace.
-pub(super) async fn list(client: &Client, api_version: &str, kind: &str) -> Result<Vec<Value>> {
+pub(crate) async fn list(client: &Client, api_version: &str, kind: &str) -> Result<Vec<Value>> {
     let any = serde_json::json!({"apiVersion": api_version, "kind": kind});
     let found = api_of(client, &any)?.list(&ListParams::default()).await?;
     let objects = found.items.into_iter().map(|object| {
@@ -106,7 +106,7 @@ pub(super) async fn list(client: &Client, api_version: &str, kind: &str) -> Resu
 }
 
 /// An object; `null` where there is none.
-pub(super) async fn get(
+pub(crate) async fn get(
     client: &Client,
     api_version: &str,
     kind: &str,
@@ -125,7 +125,7 @@ pub(super) async fn get(
 }
 
 /// Installs the CRDs of a cluster and waits until the API server serves them.
-pub(super) async fn install_crds(client: &Client) -> Result<usize> {
+pub(crate) async fn install_crds(client: &Client) -> Result<usize> {
     let mut crds = crd::definitions(crd::Install::Cluster, &crd::Conversion::default());
     for found in crd::definitions(crd::Install::Hub, &crd::Conversion::default()) {
         if !crds.contains(&found) {
@@ -161,11 +161,24 @@ pub(super) async fn install_crds(client: &Client) -> Result<usize> {
 /// # Errors
 ///
 /// When it is not so in time, or asking fails.
-pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+pub(crate) async fn until(what: &str, is_so: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    until_within(PATIENCE, what, is_so).await
+}
+
+/// Waits until something is so, for this long.
+///
+/// # Errors
+///
+/// When it is not so in time, or asking fails.
+pub(crate) async fn until_within(
+    patience: Duration,
+    what: &str,
+    mut is_so: impl AsyncFnMut() -> Result<bool>,
+) -> Result<()> {
     let started = Instant::now();
     while !is_so().await.with_context(|| what.to_owned())? {
-        if started.elapsed() > PATIENCE {
-            bail!("not seen within {} s: {what}", PATIENCE.as_secs());
+        if started.elapsed() > patience {
+            bail!("not seen within {} s: {what}", patience.as_secs());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

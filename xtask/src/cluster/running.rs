@@ -23,19 +23,29 @@ const CONFIG: &str =
     "leaderElection: {enabled: false}\nhealthProbeBindAddress: \"0\"\nmetrics: {bindAddress: \"0\"}\n";
 
 /// Builds `kmm`.
-pub(super) fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     steps::run(&steps::cargo(), &["build", "--quiet", "--package", "kmm-cli"])?;
     Ok(target_folder().join("debug/kmm"))
 }
 
 /// A running operator; it is stopped when this is dropped.
-pub(super) struct Operator {
+pub(crate) struct Operator {
     process: Process,
 }
 
 impl Operator {
-    /// Starts it, with its own account where that is installed.
-    pub(super) fn start(plane: &ControlPlane, kmm: &std::path::Path, name: &str) -> Result<Self> {
+    /// Starts it, with its own account where that is installed, where nothing pulls the image of the worker.
+    pub(crate) fn start(plane: &ControlPlane, kmm: &std::path::Path, name: &str) -> Result<Self> {
+        Self::with_worker(plane, kmm, name, "registry.example.com/kmm-worker:1")
+    }
+
+    /// Starts it with this image of the worker.
+    pub(crate) fn with_worker(
+        plane: &ControlPlane,
+        kmm: &std::path::Path,
+        name: &str,
+        worker_image: &str,
+    ) -> Result<Self> {
         let config = plane.folder().join("operator.yaml");
         std::fs::write(&config, CONFIG).context("could not write operator.yaml")?;
         let own = access::kubeconfig(plane.folder());
@@ -46,13 +56,13 @@ impl Operator {
             format!("--kubeconfig={}", kubeconfig.display()),
             "--log-level=debug".to_owned(),
         ];
-        let environment = [("RELATED_IMAGE_WORKER", "registry.example.com/kmm-worker:1")];
+        let environment = [("RELATED_IMAGE_WORKER", worker_image)];
         let process = Process::start(name, kmm, &arguments, &environment, plane.folder())?;
         Ok(Self { process })
     }
 
     /// Waits until it knows all objects.
-    pub(super) async fn wait_until_listed(&mut self) -> Result<()> {
+    pub(crate) async fn wait_until_listed(&mut self) -> Result<()> {
         until("the operator has listed everything", async || {
             self.process.check()?;
             Ok(self.lines(LISTED.0) >= LISTED.1)
@@ -61,24 +71,24 @@ impl Operator {
     }
 
     /// The writes that it logged.
-    pub(super) fn writes(&self) -> Vec<String> {
+    pub(crate) fn writes(&self) -> Vec<String> {
         let printed = self.process.printed();
         let lines = printed.lines().filter(|line| line.contains(WRITTEN));
         lines.map(str::to_owned).collect()
     }
 
     /// The end of its log.
-    pub(super) fn last_lines(&self) -> String {
+    pub(crate) fn last_lines(&self) -> String {
         self.process.last_lines()
     }
 
     /// Ends it without notice.
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.process.kill();
     }
 
     /// Asks it to end, which it has to do well.
-    pub(super) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         match self.process.stop() {
             Some(0) => Ok(()),
             code => bail!("the operator ended with {code:?}:\n{}", self.process.last_lines()),
