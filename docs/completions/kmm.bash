@@ -70,6 +70,9 @@ _kmm() {
             kmm,validate)
                 cmd="kmm__subcmd__validate"
                 ;;
+            kmm,webhook)
+                cmd="kmm__subcmd__webhook"
+                ;;
             kmm__subcmd__image,check)
                 cmd="kmm__subcmd__image__subcmd__check"
                 ;;
@@ -83,7 +86,7 @@ _kmm() {
 
     case "${cmd}" in
         kmm)
-            opts="-h -V --color --help --version validate resolve explain simulate coverage images image preflight modprobe template match decode modinfo depmod crds operator completions man"
+            opts="-h -V --color --help --version validate resolve explain simulate coverage images image preflight modprobe template match decode modinfo depmod crds operator webhook completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -713,17 +716,13 @@ _kmm() {
             return 0
             ;;
         kmm__subcmd__operator)
-            opts="-h --config --worker-image --kubeconfig --context --log-format --log-level --color --help"
+            opts="-h --config --kubeconfig --context --log-format --log-level --worker-image --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --worker-image)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -741,6 +740,10 @@ _kmm() {
                     ;;
                 --log-level)
                     COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                --worker-image)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1002,6 +1005,48 @@ _kmm() {
                     return 0
                     ;;
                 --kubernetes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kmm__subcmd__webhook)
+            opts="-h --config --kubeconfig --context --log-format --log-level --cert-dir --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -45,6 +45,7 @@ complete -c kmm -n "__fish_kmm_needs_command" -f -a "modinfo" -d 'What kernel ob
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "depmod" -d 'Write the index of a module tree, `modules.dep` and its kind, as `depmod` writes it'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "crds" -d 'Print the CustomResourceDefinitions, for `kubectl apply --server-side -f -`'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "operator" -d 'Run the operator on a cluster'
+complete -c kmm -n "__fish_kmm_needs_command" -f -a "webhook" -d 'Serve the admission webhooks of a cluster, and the one that converts PreflightValidations'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c kmm -n "__fish_kmm_needs_command" -f -a "man" -d 'Print the manual page of a command, or write all of them into a folder'
 complete -c kmm -n "__fish_kmm_using_subcommand validate" -l explain -d 'Print the long text about a code, such as KMM1001, instead of checking' -r
@@ -261,7 +262,6 @@ never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand crds" -l hub -d 'Those of a hub, which hands Modules out to other clusters, instead of those of a cluster with nodes'
 complete -c kmm -n "__fish_kmm_using_subcommand crds" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l config -d 'Configuration file, with the keys of the Go operator; `-` is standard input. Without it all is as by default' -r -F
-complete -c kmm -n "__fish_kmm_using_subcommand operator" -l worker-image -d 'Image of the worker, else the value of RELATED_IMAGE_WORKER' -r
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l kubeconfig -d 'Kubeconfig; without it the usual places, or the service account of the pod' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l context -d 'Context of the kubeconfig; without it the current one' -r
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l log-format -d 'Format of the log, which goes to standard error' -r -f -a "text\t'For people'
@@ -271,10 +271,26 @@ warn\t'What is tried again'
 info\t'What is written'
 debug\t'What is put off'
 trace\t'Every reason of every decision'"
+complete -c kmm -n "__fish_kmm_using_subcommand operator" -l worker-image -d 'Image of the worker, else the value of RELATED_IMAGE_WORKER' -r
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l config -d 'Configuration file, with the keys of the Go operator; `-` is standard input. Without it all is as by default' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l kubeconfig -d 'Kubeconfig; without it the usual places, or the service account of the pod' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l context -d 'Context of the kubeconfig; without it the current one' -r
+complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l log-format -d 'Format of the log, which goes to standard error' -r -f -a "text\t'For people'
+json\t'One JSON object for each message'"
+complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l log-level -d 'Least severe messages that are logged' -r -f -a "error\t'What went wrong'
+warn\t'What is tried again'
+info\t'What is written'
+debug\t'What is put off'
+trace\t'Every reason of every decision'"
+complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l cert-dir -d 'Folder with tls.crt and tls.key, instead of `webhooks.certDir` of the configuration. They are read again when they change' -r
+complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kmm -n "__fish_kmm_using_subcommand webhook" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand completions" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
 never\t''"
