@@ -330,7 +330,9 @@ mod tests {
             assert_eq!(queue.backlog(Timestamp(now)).under_way, 1);
             queue.finish(&key, outcome, Timestamp(now));
             let due = queue.next_after(Timestamp(now));
-            let Backlog { due: ready, later, .. } = queue.backlog(Timestamp(now));
+            let Backlog {
+                due: ready, later, ..
+            } = queue.backlog(Timestamp(now));
             assert_eq!(ready + later, usize::from(outcome != Outcome::Done));
             due.map(|due| due.0 - now)
         };
