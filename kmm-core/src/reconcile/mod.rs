@@ -37,8 +37,7 @@
 //!   nothing is loaded or unloaded on a guess.
 //! - The boot that counts for a loaded module is that for which its loader was made, not the one that is seen when its
 //!   success is: a node may have been started anew in between.
-//! - No custom resource has conditions ([`Reason::condition`] is for those who keep them elsewhere): upstream's schemas
-//!   would drop them.
+//! - No custom resource has conditions: upstream's schemas would drop them.
 //!
 //! # What this module does not do
 //!

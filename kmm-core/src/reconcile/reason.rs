@@ -15,8 +15,7 @@ use super::plan::Severity;
 
 /// Why something is done, or nothing: about a module, a node, an image, or several of them.
 ///
-/// It is printed as a line of an explanation, becomes an event by [`Reason::event`] and a condition by
-/// [`Reason::condition`].
+/// It is printed as a line of an explanation, and becomes an event by [`Reason::event`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
