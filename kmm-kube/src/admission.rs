@@ -78,12 +78,23 @@ pub(crate) struct Answered {
     pub(crate) answer: &'static str,
 }
 
+/// Values in a review, with what stands in texts counted too.
+const MOST_VALUES: usize = 200_000;
+
 /// The answer to a review.
 ///
 /// # Errors
 ///
-/// When it is no review.
+/// When it is no review, or one of too many values.
 pub(crate) fn answer(webhook: Webhook, body: &[u8], cluster: &Cluster) -> Result<Answered, String> {
+    // Each value takes up to some hundred bytes of memory, and two of the text.
+    let values = body
+        .iter()
+        .filter(|byte| matches!(byte, b',' | b'[' | b'{'))
+        .count();
+    if values > MOST_VALUES {
+        return Err(format!("more than {MOST_VALUES} values"));
+    }
     let review: Value = serde_json::from_slice(body).map_err(|error| format!("not JSON: {error}"))?;
     let request = &review["request"];
     let uid = &request["uid"];
@@ -159,12 +170,20 @@ fn validated(kind: Kind, request: &Value, cluster: &Cluster) -> Verdict {
         return Verdict::denied("not implemented");
     }
     let (object, old) = (&request["object"], &request["oldObject"]);
-    let modules = module_of(kind, object).and_then(|module| {
-        let old = is_update.then(|| module_of(kind, old)).transpose()?.flatten();
-        Ok((module, old))
+    let modules = module_of(kind, object).map(|module| {
+        // One that is stored and cannot be read forbids nothing: it is to be mended.
+        let old = is_update.then(|| module_of(kind, old).ok()).flatten().flatten();
+        (module, old)
     });
     let (module, old_module) = match modules {
         Ok(modules) => modules,
+        // It may still lose its finalizers.
+        Err(error) if is_update && object["spec"] == old["spec"] => {
+            let warning = cut(&format!("as stored: {error}"), LONGEST_WARNING);
+            return Verdict::Allowed {
+                warnings: vec![warning],
+            };
+        }
         Err(error) => {
             let message = format!("the object cannot be read: {error}");
             return Verdict::Unreadable { message };

@@ -29,8 +29,12 @@ use tokio_rustls::TlsAcceptor;
 
 /// Connections at the same time; more have to wait.
 const CONNECTIONS: usize = 256;
-/// How long a client may take for its TLS greeting, or for the head of a request. An idle connection lasts as long.
+/// How long a client may take for its TLS greeting.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take for the head of a request, and a connection may be idle: an API server keeps its for 90 seconds.
+const IDLE: Duration = Duration::from_secs(100);
+/// How long a connection lasts at most; whoever does not read its answers would keep it for ever.
+const LIFE: Duration = Duration::from_secs(600);
 /// How long an answer may take, with the reading of the request.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -219,14 +223,17 @@ impl<H: Handler> Speaker<H> {
         });
         let spoken = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
+            .header_read_timeout(IDLE)
             .serve_connection(TokioIo::new(stream), service);
         let mut spoken = std::pin::pin!(spoken);
         let spoken = tokio::select! {
             spoken = spoken.as_mut() => spoken,
-            _ = stop.changed() => {
+            () = async { tokio::select! { _ = stop.changed() => {}, () = tokio::time::sleep(LIFE) => {} } } => {
                 spoken.as_mut().graceful_shutdown();
-                spoken.await
+                let Ok(spoken) = tokio::time::timeout(ANSWER, spoken).await else {
+                    return tracing::debug!(%from, "the answer was not taken");
+                };
+                spoken
             }
         };
         if let Err(error) = spoken {

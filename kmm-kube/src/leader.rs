@@ -31,6 +31,8 @@ const DURATION: Duration = Duration::from_secs(15);
 const RENEWAL: Duration = Duration::from_secs(10);
 /// The wait between two tries.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long one renewal is waited for.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// Until when somebody is the leader; clones are the same one.
 #[derive(Clone, Debug)]
@@ -128,7 +130,9 @@ impl Candidate {
             let Some(end) = self.term.end().filter(|end| Instant::now() < *end) else {
                 return;
             };
-            match tokio::time::timeout_at(end, self.reach()).await {
+            // One connection that is dead need not cost the term: there is time for another try.
+            let until = end.min(Instant::now() + ANSWER);
+            match tokio::time::timeout_at(until, self.reach()).await {
                 Ok(Ok(true)) => {}
                 // Somebody else has it, who had no right to; or a write of our own was not seen, which the next try shows.
                 Ok(Ok(false)) => {
@@ -138,7 +142,7 @@ impl Candidate {
                     }
                 }
                 Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be renewed"),
-                Err(_) => return,
+                Err(_) => tracing::warn!("the Lease could not be renewed: no answer"),
             }
         }
     }
@@ -195,7 +199,8 @@ impl Candidate {
             };
             return self.wrote(asked, self.api.create(&params(), &lease).await);
         };
-        self.see(lease, asked);
+        // What another one has counts from when it is seen: it may have renewed it while this was asked.
+        self.see(lease, Instant::now());
         let Some(lease) = self.seen.as_ref().filter(|seen| self.may_take(seen, asked)) else {
             return Ok(false);
         };

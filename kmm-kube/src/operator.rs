@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kmm_core::reconcile::Installation;
 use kmm_core::reconcile::OperatorConfig;
@@ -94,7 +95,12 @@ pub async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result
         None if context.is_some() => Config::from_kubeconfig(&options).await.map_err(unusable),
         None => Config::infer().await.map_err(unusable),
     };
-    Client::try_from(config?).map_err(unusable)
+    let mut config = config?;
+    // Longer than a watch lasts. Without it, a server that is gone without a word is waited for for ever.
+    config.read_timeout = Some(Duration::from_secs(330));
+    // Whoever asks knows better when to ask again, and what was decided in between.
+    config.default_retry = false;
+    Client::try_from(config).map_err(unusable)
 }
 
 fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> StartError {

@@ -1,5 +1,7 @@
 //! Actions as calls to the API server.
 
+use std::time::Duration;
+
 use kmm_core::reconcile::Action;
 use kmm_core::reconcile::ObjectRef;
 use kmm_core::reconcile::Part;
@@ -166,7 +168,9 @@ impl Server {
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Value, CallError> {
         let request = request.map_err(|error| CallError::Impossible(error.to_string()))?;
-        self.client.request(request).await.map_err(|error| match error {
+        let answer = tokio::time::timeout(PATIENCE, self.client.request(request)).await;
+        let answer = answer.unwrap_or_else(|late| Err(kube::Error::Service(Box::new(late))));
+        answer.map_err(|error| match error {
             kube::Error::Api(status) => {
                 let text = status.message.clone();
                 match status.code {
@@ -179,6 +183,9 @@ impl Server {
         })
     }
 }
+
+/// How long an answer is waited for: longer than an API server works on a request, so that nothing is written afterwards.
+const PATIENCE: Duration = Duration::from_secs(65);
 
 fn post() -> PostParams {
     PostParams {

@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::cached::Lists;
 use crate::watch::News;
 use crate::watch::Source;
+use crate::watch::with_kind;
 
 /// Objects of one list that are asked for at a time.
 const PAGE: u32 = 500;
@@ -174,11 +175,9 @@ async fn list(client: &Client, source: Source) -> Result<Vec<Value>, LookError> 
             .await
             .map_err(|error| failed(kind, error))?;
         if let Value::Array(items) = page["items"].take() {
-            objects.extend(items.into_iter().map(|mut object| {
+            objects.extend(items.into_iter().map(|object| {
                 // In lists, objects do not say their kind.
-                object["apiVersion"] = kind.api_version().into();
-                object["kind"] = kind.name().into();
-                object
+                with_kind(object, kind)
             }));
         }
         match page["metadata"]["continue"].as_str() {

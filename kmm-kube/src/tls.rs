@@ -81,7 +81,8 @@ impl Certificate {
     /// Reads the files again when they change, for ever. Where they make no sense, as when one of them was written and the
     /// other was not yet, the last certificate stays.
     pub(crate) async fn follow(&self) {
-        let mut last = Pem::read(&self.folder).ok();
+        // Not what is there now: that may have changed since it was read.
+        let mut last: Option<Pem> = None;
         let mut told = String::new();
         loop {
             tokio::time::sleep(LOOK).await;

@@ -164,8 +164,11 @@ pub(crate) fn news(
 }
 
 /// The object with its kind: in lists, those of Kubernetes' own kinds do not say it.
-fn with_kind(mut object: Value, kind: Kind) -> Value {
-    object["apiVersion"] = kind.api_version().into();
-    object["kind"] = kind.name().into();
+pub(crate) fn with_kind(mut object: Value, kind: Kind) -> Value {
+    // What is no object is told where it is read.
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("apiVersion".to_owned(), kind.api_version().into());
+        fields.insert("kind".to_owned(), kind.name().into());
+    }
     object
 }

@@ -34,7 +34,9 @@ use crate::tls::Certificate;
 /// Largest request that is read: an object and the one that it replaces, of at most 3 MiB each.
 const LARGEST: usize = 7 << 20;
 /// Requests that are read and worked on at the same time.
-const ROOM: usize = 16;
+const ROOM: usize = 4;
+/// How long it is served on after the end was asked for: until nobody sends anything here any more.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How often it is looked whether the cluster has another version.
 const VERSION: Duration = Duration::from_secs(600);
 /// The same, as long as it is not known.
@@ -62,6 +64,7 @@ pub async fn run(
     .await?;
     start(client, config, &metrics, &mut served).await?;
     stop.await;
+    tokio::time::sleep(FAREWELL).await;
     served.finish().await;
     Ok(())
 }
