@@ -229,3 +229,27 @@ fn preflights_are_converted_both_ways() {
     let failed = review("kmm.sigs.x-k8s.io/v9", &json!([new]));
     assert_eq!(failed["result"]["status"], "Failure");
 }
+
+/// What another definition of the kind let in may be mended, and may go.
+#[test]
+fn a_stored_object_that_cannot_be_read_may_be_changed() {
+    let mut stored = good();
+    stored["spec"]["moduleLoader"]["container"]["kernelMappings"] = json!("none");
+    let response = ask(Webhook::Module, "UPDATE", &good(), &stored);
+    assert_eq!(response["allowed"], true, "{response}");
+    let response = ask(Webhook::Module, "UPDATE", &stored, &stored);
+    assert_eq!(response["allowed"], true, "{response}");
+    let warning = response["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("as stored: "), "{warning}");
+    let response = ask(Webhook::Module, "UPDATE", &stored, &good());
+    assert_eq!(response["allowed"], false, "{response}");
+}
+
+/// Each value takes many times the memory of its text.
+#[test]
+fn a_review_of_too_many_values_is_refused() {
+    let values = vec![json!([0]); MOST_VALUES];
+    let review = json!({"request": {"uid": "u", "values": values}}).to_string();
+    let error = answer(Webhook::Module, review.as_bytes(), &Cluster::default()).unwrap_err();
+    assert_eq!(error, "more than 200000 values");
+}
