@@ -9,7 +9,6 @@ use crate::differential;
 use crate::generate;
 use crate::image_checks;
 use crate::image_speed;
-use crate::images;
 use crate::kernels;
 use crate::layers;
 use crate::node;
@@ -86,7 +85,6 @@ pub(crate) fn run() -> Result<()> {
         "manifests, chart and guides on that control plane",
         cluster::manifests,
     )?;
-    steps.step("images of operator and worker", images::build)?;
     steps.step("the operator, a kubelet and a real kernel", node::command)?;
     steps.summary();
     Ok(())
