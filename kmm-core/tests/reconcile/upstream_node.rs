@@ -111,6 +111,9 @@ fn excuse(facts: &BTreeMap<String, String>) -> Option<&'static str> {
         if fact("pod") == "load" && fact("phase") == "Pending" && fact("hash") == "other" {
             return Some("stuck-loader");
         }
+        if fact("phase") == "Failed" && !matches!(fact("restarts"), "" | "0" | "1") {
+            return Some("killed-after-work");
+        }
         if fact("hash") == "other" && !matches!(fact("restarts"), "" | "0") {
             return Some("worker-compared-by-meaning");
         }
@@ -211,9 +214,10 @@ fn recorded_nodes() {
             labelled += 1;
         }
     }
-    assert_eq!((same, labelled), (86, 41));
+    assert_eq!((same, labelled), (85, 41));
     let rows = [
         ("boot-not-recorded", 3),
+        ("killed-after-work", 1),
         ("no-unload-after-reboot", 4),
         ("status-replaced", 2),
         ("worker-compared-by-meaning", 1),
