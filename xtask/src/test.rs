@@ -11,7 +11,6 @@ use crate::image_checks;
 use crate::image_speed;
 use crate::kernels;
 use crate::layers;
-use crate::node;
 use crate::oracle;
 use crate::podman;
 use crate::preflight;
@@ -81,11 +80,6 @@ pub(crate) fn run() -> Result<()> {
         cluster::command,
     )?;
     steps.step("the operator on that control plane", || cluster::operator(&[]))?;
-    steps.step(
-        "manifests, chart and guides on that control plane",
-        cluster::manifests,
-    )?;
-    steps.step("the operator, a kubelet and a real kernel", node::command)?;
     steps.summary();
     Ok(())
 }
