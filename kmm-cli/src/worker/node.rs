@@ -40,6 +40,11 @@ impl Node {
         self.root.join(absolute.trim_start_matches('/'))
     }
 
+    /// The same for a path that is none of ours.
+    pub fn path_of(&self, absolute: &Path) -> PathBuf {
+        self.root.join(absolute.strip_prefix("/").unwrap_or(absolute))
+    }
+
     /// The same as a text.
     pub fn path_text(&self, absolute: &str) -> String {
         self.path(absolute).to_string_lossy().into_owned()
@@ -119,7 +124,8 @@ impl Node {
             .take(CANDIDATES)
             .filter_map(|path| {
                 let path = folder.join(path);
-                Some((fs::metadata(&path).ok()?.len(), path))
+                let data = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+                Some((data.len(), path))
             })
             .filter(|(size, _)| (1..=LARGEST_CANDIDATE).contains(size))
             .collect();

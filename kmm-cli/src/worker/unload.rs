@@ -141,7 +141,7 @@ fn why(run: &mut Run, left: &[String], cause: Failure, target: &Target, image: &
         let exports = object.into_iter().flat_map(|object| &object.exports);
         let symbols: Vec<&str> = exports.map(|export| export.name.as_str()).collect();
         let likely = if observed.holders.is_empty() {
-            image::naming(&run.node, target, release.trim(), &symbols)
+            image::naming(run, target, release.trim(), &symbols)
         } else {
             Vec::new()
         };
