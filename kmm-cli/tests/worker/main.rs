@@ -14,6 +14,8 @@
 mod builder;
 mod faults;
 mod firmware;
+#[cfg(feature = "cluster")]
+mod guide;
 mod hostile;
 mod load;
 mod modprobe;
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
         faults::TESTS,
         hostile::TESTS,
         stop::TESTS,
+        #[cfg(feature = "cluster")]
+        guide::TESTS,
     ];
     let trial = |(name, test): Test| {
         Trial::test(name, move || {

@@ -265,15 +265,20 @@ impl Node {
         found
     }
 
+    /// The worker with these words, on this node.
+    pub(crate) fn bare(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kmm-worker"));
+        command.args(words).arg("--root").arg(self.folder.path());
+        command
+    }
+
     pub(crate) fn command(&self, verb: &str, config: &str, options: &[&str]) -> Command {
         self.write("config.yaml", config);
         let _ = fs::remove_file(self.path("result"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kmm-worker"));
+        let config = self.path("config.yaml");
+        let mut command = self.bare(&["kmod", verb]);
         command
-            .args(["kmod", verb])
-            .arg(self.path("config.yaml"))
-            .arg("--root")
-            .arg(self.folder.path())
+            .arg(config)
             .arg("--modprobe")
             .arg(self.path("sbin/modprobe"))
             .arg("--result")
