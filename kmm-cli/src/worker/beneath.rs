@@ -94,14 +94,16 @@ impl<'a> Files<'a> {
         Self::read_open(path, file, size, most)
     }
 
-    /// Whether a file can be read by somebody else, with no more than `most` bytes.
+    /// Whether a file can be read by somebody else, with no more than `most` bytes. It is not opened.
     ///
     /// # Errors
     ///
     /// As [`Self::read`].
     pub fn look(&self, path: &Path, most: u64) -> Result<(), Refused> {
-        match self.open(path)? {
-            (_, size) if size > most => Err(Refused::new(path, Cause::Large { size, most })),
+        let refused = |cause| Refused::new(path, cause);
+        let size = self.found(path, size_in, size_of_node).map_err(refused)?;
+        match size {
+            size if size > most => Err(refused(Cause::Large { size, most })),
             _ => Ok(()),
         }
     }
@@ -121,22 +123,32 @@ impl<'a> Files<'a> {
     ///
     /// As [`Self::read`].
     pub fn open(&self, path: &Path) -> Result<(File, u64), Refused> {
-        let refused = |cause| Refused::new(path, cause);
+        self.found(path, open_in, open_of_node)
+            .map_err(|cause| Refused::new(path, cause))
+    }
+
+    /// Does something with a file: `inside` where it lies beneath the root, `of_node` where it is one of the node's.
+    fn found<T>(
+        &self,
+        path: &Path,
+        inside: fn(&Dir, &Path) -> Result<T, Cause>,
+        of_node: fn(&Path) -> Result<T, Cause>,
+    ) -> Result<T, Cause> {
         let Some((root, dir)) = &self.root else {
-            return open_of_node(path).map_err(refused);
+            return of_node(path);
         };
-        let Ok(inside) = path.strip_prefix(root) else {
-            if of_node(path) {
-                return open_of_node(&self.node.path_of(path)).map_err(refused);
+        let Ok(below) = path.strip_prefix(root) else {
+            if is_of_node(path) {
+                return of_node(&self.node.path_of(path));
             }
-            return Err(refused(Cause::Elsewhere { root: root.clone() }));
+            return Err(Cause::Elsewhere { root: root.clone() });
         };
-        match plain(dir, inside) {
-            Err(Cause::Failed(error)) if is_way_out(&error) => match self.way_out(root, dir, inside) {
-                Ok(of_node) => open_of_node(&self.node.path_of(&of_node)).map_err(refused),
-                Err(cause) => Err(refused(cause)),
-            },
-            other => other.map_err(refused),
+        match inside(dir, below) {
+            Err(Cause::Failed(error)) if is_way_out(&error) => {
+                let whole = self.way_out(root, dir, below)?;
+                of_node(&self.node.path_of(&whole))
+            }
+            other => other,
         }
     }
 
@@ -176,7 +188,7 @@ impl<'a> Files<'a> {
                     .into_iter()
                     .rev()
                     .fold(target, |whole, part| whole.join(part));
-                return if of_node(&whole) {
+                return if is_of_node(&whole) {
                     Ok(whole)
                 } else {
                     Err(out(last))
@@ -336,7 +348,7 @@ fn not_read(path: &Path, error: &io::Error) -> Failure {
 ///
 /// When it cannot be opened, or is no plain file.
 pub fn plain_in(dir: &Dir, path: &str) -> io::Result<File> {
-    match plain(dir, Path::new(path)) {
+    match open_in(dir, Path::new(path)) {
         Ok((file, _)) => Ok(file),
         Err(Cause::Failed(error)) => Err(error),
         Err(Cause::Special(what)) => Err(io::Error::other(format!(
@@ -347,7 +359,7 @@ pub fn plain_in(dir: &Dir, path: &str) -> io::Result<File> {
 }
 
 /// Whether an absolute path is one of the node's modules, without any `..` that could lead elsewhere.
-pub fn of_node(path: &Path) -> bool {
+pub fn is_of_node(path: &Path) -> bool {
     path.components().all(|part| part != Component::ParentDir)
         && NODE
             .iter()
@@ -367,8 +379,8 @@ pub fn kind(mode: u32) -> &'static str {
     }
 }
 
-fn plain(dir: &Dir, inside: &Path) -> Result<(File, u64), Cause> {
-    special(dir.metadata(inside).map_err(Cause::from)?.mode())?;
+fn open_in(dir: &Dir, inside: &Path) -> Result<(File, u64), Cause> {
+    size_in(dir, inside)?;
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(nonblock());
     let file = dir.open_with(inside, &options).map_err(Cause::from)?.into_std();
@@ -377,10 +389,22 @@ fn plain(dir: &Dir, inside: &Path) -> Result<(File, u64), Cause> {
 
 /// Opens a file of the node; where its links lead is the node's own affair.
 fn open_of_node(path: &Path) -> Result<(File, u64), Cause> {
-    special(fs::metadata(path).map_err(Cause::from)?.mode())?;
+    size_of_node(path)?;
     let mut options = fs::OpenOptions::new();
     let file = options.read(true).custom_flags(nonblock()).open(path);
     sized(file.map_err(Cause::from)?)
+}
+
+fn size_in(dir: &Dir, inside: &Path) -> Result<u64, Cause> {
+    let data = dir.metadata(inside).map_err(Cause::from)?;
+    special(data.mode())?;
+    Ok(data.len())
+}
+
+fn size_of_node(path: &Path) -> Result<u64, Cause> {
+    let data = fs::metadata(path).map_err(Cause::from)?;
+    special(data.mode())?;
+    Ok(data.len())
 }
 
 /// Looks at what was opened, which may be another one than what was looked at before.

@@ -173,9 +173,8 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
         None => None,
     };
     let modules: Vec<&str> = image.modules.iter().map(|module| module.name.as_str()).collect();
-    let before = |name: &&&str| run.node.observe(name).state() != State::Absent;
-    let before = modules.iter().filter(before).map(|name| (*name).to_owned());
-    let before = before.collect();
+    let before = modules.iter().filter(|name| run.node.shows(name));
+    let before = before.map(|name| (*name).to_owned()).collect();
     let state = if there {
         "already loaded"
     } else {

@@ -137,10 +137,15 @@ impl Node {
         objects.next()
     }
 
+    /// Whether `/sys/module` has a folder for a module, which is named with `_`.
+    pub fn shows(&self, module: &str) -> bool {
+        !module.is_empty() && !module.contains('/') && self.path("/sys/module").join(module).is_dir()
+    }
+
     /// What `/sys/module` shows of a module, which is named with `_`.
     pub fn observe(&self, module: &str) -> Observed {
         let folder = self.path("/sys/module").join(module);
-        if module.is_empty() || module.contains('/') || !folder.is_dir() {
+        if !self.shows(module) {
             return Observed::default();
         }
         let field = |name: &str| Some(text(&folder.join(name))?.trim_end().to_owned());

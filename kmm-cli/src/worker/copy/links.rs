@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use kmm_core::worker::Reason;
 
-use crate::beneath::of_node;
+use crate::beneath::is_of_node;
 
 use super::CopyError;
 use super::ended;
@@ -125,7 +125,7 @@ fn walk(links: &HashMap<&Path, &Path>, link: &Path, steps: &mut usize) -> Way {
                 }
                 if target.is_absolute() {
                     let whole: PathBuf = target.components().chain(rest.into_iter().rev()).collect();
-                    return if of_node(&whole) { Way::Stays } else { Way::Out };
+                    return if is_of_node(&whole) { Way::Stays } else { Way::Out };
                 }
                 at.pop();
                 rest.extend(target.components().rev());
