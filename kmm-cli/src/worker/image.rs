@@ -29,8 +29,9 @@ const LARGEST: u64 = 48 << 20;
 const LARGEST_MODULE: u64 = (1 << 31) - 1;
 /// The most bytes of an index: that of a whole kernel has less than two million.
 const LARGEST_INDEX: u64 = 32 << 20;
-/// What modprobe opens beside `modules.dep.bin`, where it is there.
-const INDEXES: [&str; 7] = [
+/// What modprobe opens, where it is there.
+const INDEXES: [&str; 8] = [
+    "modules.dep.bin",
     "modules.alias.bin",
     "modules.symbols.bin",
     "modules.builtin.bin",
@@ -94,7 +95,7 @@ impl Image {
         let bytes = files
             .read(&index, LARGEST_INDEX)
             .map_err(|refused| no_index(&tree, &refused))?;
-        others_can_be_read(&files, &tree)?;
+        indexes_can_be_read(&files, &tree)?;
         let damaged = |error: &dyn std::fmt::Display| {
             Failure::new(
                 Reason::ModulesDepMissing,
@@ -190,8 +191,20 @@ fn files<'n>(node: &'n Node, target: &Target) -> Result<Files<'n>, Refused> {
     Files::beneath(node, root)
 }
 
-/// Whether modprobe can read its other files without waiting for ever.
-fn others_can_be_read(files: &Files<'_>, tree: &Path) -> Result<(), Failure> {
+/// Whether modprobe can find out what a target needs without waiting for ever; an image that is gone is none of it.
+///
+/// # Errors
+///
+/// When a file that modprobe would open is no plain file, or larger than any.
+pub fn can_be_searched(node: &Node, target: &Target, release: &str) -> Result<(), Failure> {
+    match files(node, target) {
+        Ok(files) => indexes_can_be_read(&files, Path::new(&target.tree(release))),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Whether modprobe can read its files without waiting for ever.
+fn indexes_can_be_read(files: &Files<'_>, tree: &Path) -> Result<(), Failure> {
     for index in INDEXES {
         match files.look(&tree.join(index), LARGEST_INDEX) {
             Err(refused) if !refused.is_absent() => return Err(refused.failure(Reason::ModulesDepMissing)),

@@ -43,6 +43,9 @@ pub fn unload(run: &mut Run) -> Result<(Reason, String), Failure> {
         return Ok((Reason::NotLoaded, proof));
     }
     check(run, &there, &image)?;
+    if !target.unusual {
+        image::can_be_searched(&run.node, &target, release)?;
+    }
     run.begin("modprobe")?;
     let mut log = KernelLog::open(&run.node);
     let outcome = process::modprobe(run, &target.command)?;

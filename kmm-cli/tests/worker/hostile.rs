@@ -262,11 +262,24 @@ fn more_firmware_than_is_copied() {
     assert!(ended.proof().contains(words), "{}", ended.proof());
 }
 
-/// A loaded module is unloaded, whatever its image has become.
+/// What modprobe does not open keeps nothing from being unloaded; what it would wait for is an error.
 fn unloading_goes_on() {
-    let path = format!("tmp/opt/lib/modules/{RELEASE}/modules.dep.bin");
+    let tree = format!("tmp/opt/lib/modules/{RELEASE}");
     let node = Node::new();
     node.run("load", NIC, &[]).expect(0, "Loaded");
-    node.pipe(&path);
+    let calls = node.calls().len();
+    node.pipe(&format!("{tree}/extra/nic.ko"));
+    for file in ["modules.dep.bin", "modules.softdep"] {
+        let path = node.path(&format!("{tree}/{file}"));
+        fs::rename(&path, node.path("kept")).unwrap();
+        pipe(&path);
+        let ended = node.run("unload", NIC, &[]).expect(1, "SpecialFile");
+        assert!(ended.proof().contains(file), "{}", ended.proof());
+        fs::rename(node.path("kept"), &path).unwrap();
+    }
+    assert_eq!(node.calls().len(), calls);
     node.run("unload", NIC, &[]).expect(0, "Unloaded");
+    // Nor does anything where there is nothing to do.
+    node.pipe(&format!("{tree}/modules.dep.bin"));
+    node.run("unload", NIC, &[]).expect(0, "NotLoaded");
 }
