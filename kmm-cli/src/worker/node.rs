@@ -86,6 +86,12 @@ impl Node {
         }
     }
 
+    /// The boot that runs, as the kubelet tells it of the node too; empty where it cannot be read.
+    pub fn boot_id(&self) -> String {
+        let text = self.text("/proc/sys/kernel/random/boot_id");
+        text.unwrap_or_default().trim().to_owned()
+    }
+
     /// What is known of the running kernel.
     pub fn kernel(&self) -> RunningKernel {
         let trimmed = |path| self.text(path).unwrap_or_default().trim().to_owned();

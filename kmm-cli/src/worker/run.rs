@@ -55,10 +55,13 @@ impl Run {
                 );
             }
         }
+        let node = Node::new(&options.root);
+        let mut report = Report::new(action, "");
+        report.boot_id = node.boot_id();
         Self {
-            node: Node::new(&options.root),
+            node,
             options,
-            report: Report::new(action, ""),
+            report,
             step: "start",
             places: Cell::new(0),
             told_to_stop,
