@@ -12,10 +12,10 @@ use std::time::Instant;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use serde_json::json;
 
 use super::disk::Disk;
 use super::parts::Parts;
+use super::settings;
 use crate::cluster::certificates::FROM_A_NODE;
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::process::Process;
@@ -210,74 +210,28 @@ impl<'p> Machine<'p> {
             put(name, &fs::read(self.folder.join(name))?);
         }
         put("env", format!("NODE={NODE}\n").as_bytes());
-        let kubeconfig = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "node",
-            "clusters": [{"name": "node", "cluster": {
-                "server": format!("https://{FROM_A_NODE}:{API_PORT}"), "certificate-authority": "/run/kmm/ca.crt",
-            }}],
-            "contexts": [{"name": "node", "context": {"cluster": "node", "user": "node"}}],
-            "users": [{"name": "node", "user": {
-                "client-certificate": "/run/kmm/kubelet.crt", "client-key": "/run/kmm/kubelet.key",
-            }}],
-        });
+        let server = format!("https://{FROM_A_NODE}:{API_PORT}");
+        let kubeconfig = settings::kubeconfig(&server, "/run/kmm");
         put("kubelet.kubeconfig", kubeconfig.to_string().as_bytes());
-        put("kubelet.yaml", self.kubelet_configuration().as_bytes());
-        put("containerd.toml", self.containerd_configuration().as_bytes());
+        let kubelet = settings::kubelet("0.0.0.0", self.kubelet, "/run/kmm");
+        // What starts with `{` is read as JSON.
+        put("kubelet.yaml", kubelet.to_string().as_bytes());
         let registry = self.registry;
+        let containerd = settings::containerd(&settings::Containerd {
+            root: "/var/lib/containerd",
+            network: ["/opt/cni/bin", "/etc/cni/net.d"],
+            runc: "/opt/node/runc",
+            pause: &format!("127.0.0.1:{registry}/pause:1"),
+            images: "image_pull_with_sync_fs = true\n  registry = {config_path = '/run/kmm/certs.d'}",
+            runtime: "",
+        });
+        put("containerd.toml", containerd.as_bytes());
         let server = format!("server = 'http://{FROM_A_NODE}:{registry}'\n");
         put(
             &format!("certs.d/127.0.0.1:{registry}/hosts.toml"),
             server.as_bytes(),
         );
         Ok(())
-    }
-
-    fn kubelet_configuration(&self) -> String {
-        // The format: <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/>. What starts with `{` is
-        // read as JSON.
-        let configuration = json!({
-            "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
-            "address": "0.0.0.0", "port": self.kubelet, "readOnlyPort": 0, "healthzPort": 10248,
-            "authentication": {
-                "anonymous": {"enabled": false}, "webhook": {"enabled": true},
-                "x509": {"clientCAFile": "/run/kmm/ca.crt"},
-            },
-            "authorization": {"mode": "Webhook"},
-            "tlsCertFile": "/run/kmm/kubelet-server.crt", "tlsPrivateKeyFile": "/run/kmm/kubelet-server.key",
-            "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
-            "cgroupDriver": "cgroupfs", "failSwapOn": false, "clusterDNS": ["127.0.0.1"],
-            "resolvConf": "/etc/resolv.conf", "volumePluginDir": "/var/lib/kubelet/volume-plugins",
-            "syncFrequency": "1s", "nodeStatusUpdateFrequency": "1s", "nodeStatusReportFrequency": "10s",
-            "imageGCHighThresholdPercent": 100, "evictionHard": {"memory.available": "50Mi"},
-        });
-        configuration.to_string()
-    }
-
-    fn containerd_configuration(&self) -> String {
-        format!(
-            "version = 3
-root = '/var/lib/containerd'
-state = '/run/containerd'
-disabled_plugins = [
-  'io.containerd.nri.v1.nri',
-  'io.containerd.image-verifier.v1.bindir',
-  'io.containerd.snapshotter.v1.erofs',
-  'io.containerd.snapshotter.v1.blockfile',
-  'io.containerd.differ.v1.erofs',
-  'io.containerd.internal.v1.opt',
-]
-[plugins.'io.containerd.cri.v1.images']
-  snapshotter = 'overlayfs'
-  pinned_images = {{sandbox = '127.0.0.1:{}/pause:1'}}
-  image_pull_with_sync_fs = true
-  registry = {{config_path = '/run/kmm/certs.d'}}
-[plugins.'io.containerd.cri.v1.runtime']
-  cni = {{bin_dirs = ['/opt/cni/bin'], conf_dir = '/etc/cni/net.d', use_internal_loopback = true}}
-  containerd.runtimes.runc = {{runtime_type = 'io.containerd.runc.v2', options = {{BinaryName = '/opt/node/runc', \
-             SystemdCgroup = false}}}}
-",
-            self.registry
-        )
     }
 }
 
