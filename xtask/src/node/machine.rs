@@ -27,8 +27,8 @@ pub(super) const NODE: &str = "127.0.0.1";
 const API_PORT: u16 = 6443;
 /// How long a machine may take until its shell answers, and to end.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How long a command may take there.
-const COMMAND: Duration = Duration::from_secs(60);
+/// How long a command may take there: none of them takes a second on an idle machine.
+const COMMAND: Duration = Duration::from_secs(180);
 
 /// A node that can be started on either kernel.
 #[derive(Debug)]
@@ -54,7 +54,6 @@ impl<'p> Machine<'p> {
     /// Makes its disk, for a control plane and a registry (`127.0.0.1:PORT`).
     pub(super) fn make(parts: &'p Parts, plane: &ControlPlane, registry: &str) -> Result<Self> {
         let folder = plane.folder().to_owned();
-        let kubelet = std::net::TcpListener::bind((NODE, 0))?.local_addr()?.port();
         let registry = registry.rsplit(':').next().and_then(|port| port.parse().ok());
         Ok(Self {
             parts,
@@ -62,13 +61,15 @@ impl<'p> Machine<'p> {
             folder,
             api: plane.port(),
             registry: registry.context("the registry has no port")?,
-            kubelet,
+            kubelet: 0,
             running: None,
         })
     }
 
     /// Starts it on one of the kernels, with files of this boot below `/run/kmm`; returns when its shell answers.
     pub(super) fn start(&mut self, kernel: usize, files: &[(&str, Vec<u8>)]) -> Result<()> {
+        // One that is free now: somebody else may have taken that of the last boot.
+        self.kubelet = std::net::TcpListener::bind((NODE, 0))?.local_addr()?.port();
         let (kernel, initramfs) = (&self.parts.kernels[kernel].0, &self.disk.initramfs[kernel]);
         let mut boot = Initramfs::default();
         for (name, bytes) in files {
@@ -161,7 +162,11 @@ impl<'p> Machine<'p> {
         let asked = Instant::now();
         while running.process.check().is_ok() {
             if asked.elapsed() > PATIENCE {
-                bail!("the node does not go off:\n{}", self.console());
+                bail!(
+                    "the node was not off after {} s:\n{}",
+                    PATIENCE.as_secs(),
+                    self.console()
+                );
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -245,7 +250,10 @@ impl Running {
                 return Ok(());
             }
             if started.elapsed() > PATIENCE {
-                bail!("the shell of the node does not answer");
+                bail!(
+                    "the shell of the node did not answer within {} s",
+                    PATIENCE.as_secs()
+                );
             }
         }
     }
@@ -291,7 +299,7 @@ fn connect(process: &mut Process, socket: &Path) -> Result<UnixStream> {
             return Ok(line);
         }
         if started.elapsed() > PATIENCE {
-            bail!("QEMU makes no socket");
+            bail!("QEMU made no socket within {} s", PATIENCE.as_secs());
         }
         std::thread::sleep(Duration::from_millis(20));
     }
