@@ -21,7 +21,7 @@ const WORKER: &str = "localhost/kmm-worker";
 const MODULE: &str = "localhost/acme-nic";
 
 /// What the machine may not allow podman: to raise limits.
-const LIMITS: [&str; 4] = ["--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000"];
+pub(crate) const LIMITS: [&str; 4] = ["--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000"];
 
 /// Builds both images, and runs the commands of the guide.
 pub(crate) fn check() -> Result<()> {
