@@ -438,6 +438,10 @@ impl Runner {
     fn converge(&mut self) -> Result<(), Violation> {
         self.tell(|| "-- the faults stop".to_owned());
         let cluster = &mut self.cluster;
+        // What was still on its way comes after all.
+        for action in self.sent.drain(..) {
+            cluster.land(&action);
+        }
         for node in NODES {
             cluster.start(node, None);
         }

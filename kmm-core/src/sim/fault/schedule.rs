@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::driver::WATCHED;
+use crate::reconcile::Kind;
 use crate::sim::Luck;
 use crate::sim::Random;
 
@@ -119,10 +120,16 @@ impl Schedule {
             let place = (kill + 1 + random.below(40)).min(steps.len());
             steps.insert(place, Step::Land(random.below(64)));
         }
-        if random.one_in(3) {
-            let begin = random.below(length);
-            let end = begin + 5 + random.below(30);
-            stall(&mut steps, begin..end, random.below(WATCHED.len()));
+        if random.one_in(2) {
+            let begin = if random.one_in(3) { 0 } else { random.below(length) };
+            let end = begin + 5 + random.below(50);
+            // What nodes are to have is what most decisions rest on.
+            let kind = match random.one_in(3) {
+                true => WATCHED.iter().position(|kind| *kind == Kind::NodeModulesConfig),
+                false => None,
+            };
+            let kind = kind.unwrap_or_else(|| random.below(WATCHED.len()));
+            stall(&mut steps, begin..end, kind);
         }
         Self { scene, steps }
     }
