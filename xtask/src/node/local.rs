@@ -62,6 +62,7 @@ pub(super) async fn run(kmm: &Path, parts: &Parts) -> Result<()> {
     let [operator, worker] = crate::images::archives(plane.folder().join("deployed"))?;
     images.push_archive(&operator, "operator", OPERATOR)?;
     images.push_archive(&worker, "worker", WORKER)?;
+    let settings = kernel_settings()?;
     let node = Node::start(&plane, parts, images.registry())?;
     let scene = Scene {
         kmm,
@@ -81,6 +82,10 @@ pub(super) async fn run(kmm: &Path, parts: &Parts) -> Result<()> {
     }
     drop(scene);
     node.stop()?;
+    ensure!(
+        kernel_settings()? == settings,
+        "the node changed settings of this machine: they were {settings:?}"
+    );
     println!(
         "the node on this machine took {:.1} s",
         started.elapsed().as_secs_f64()
@@ -307,6 +312,21 @@ impl Scene<'_> {
     }
 }
 
+/// What a kubelet sets in the kernel where it finds something else, for the whole machine.
+fn kernel_settings() -> Result<Vec<String>> {
+    let names = [
+        "vm/overcommit_memory",
+        "vm/panic_on_oom",
+        "kernel/panic",
+        "kernel/panic_on_oops",
+    ];
+    let read = |name: &str| {
+        let path = Path::new("/proc/sys").join(name);
+        fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))
+    };
+    names.into_iter().map(read).collect()
+}
+
 /// What the first container of a pod left when it ended.
 fn ended(pod: &Value) -> String {
     let status = &pod["status"]["containerStatuses"][0];
@@ -367,6 +387,8 @@ impl Node {
         kubelet["failCgroupV1"] = json!(false);
         kubelet["enforceNodeAllocatable"] = json!(["none"]);
         kubelet["resolvConf"] = json!(folder.join("resolv.conf"));
+        // It shares the network of this machine, whose rules are none of its business.
+        kubelet["makeIPTablesUtilChains"] = json!(false);
         kubelet["podLogsDir"] = json!("/var/log/pods");
         fs::write(folder.join("kubelet.yaml"), kubelet.to_string())?;
         drop(ports);
