@@ -20,6 +20,8 @@ use crate::worker;
 
 const OPERATOR: &str = "localhost/kmm-operator";
 const WORKER: &str = "localhost/kmm-worker";
+/// Both, with the names of their container files.
+const IMAGES: [(&str, &str); 2] = [(OPERATOR, "operator"), (WORKER, "worker")];
 /// Where Debian keeps the certificates of authorities, and where programs look for them.
 const AUTHORITIES: &str = "etc/ssl/certs/ca-certificates.crt";
 
@@ -44,27 +46,23 @@ pub(crate) enum Made {
 
 /// Builds both images, tries them, and leaves them as OCI archives in the cache folder; prints where.
 pub(crate) fn build(made: Made) -> Result<()> {
-    vm::installed(&[
-        ("buildah", "/usr/bin/buildah"),
-        ("podman", "/usr/bin/podman"),
-        ("runc", "/usr/sbin/runc"),
-        ("kmod", "/usr/bin/kmod"),
-        ("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
-    ])?;
-    let place = Place::new(made)?;
-    place.operator(made)?;
-    place.worker()?;
-    for (image, name) in [(OPERATOR, "operator"), (WORKER, "worker")] {
-        place.image(image, name)?;
-    }
+    let folder = steps::cache()?.join(match made {
+        Made::ForUse => "deploy-images",
+        Made::ForTests => "deploy-images-tests",
+    });
+    let place = Place::make(folder, made)?;
     place.try_operator()?;
     place.try_worker()?;
-    for (image, name) in [(OPERATOR, "operator"), (WORKER, "worker")] {
-        let archive = place.archive(image, name)?;
-        place.holds_nothing_else(&archive, name)?;
-        println!("{}: {} bytes", archive.display(), fs::metadata(&archive)?.len());
+    for (archive, (_, name)) in place.archives()?.iter().zip(IMAGES) {
+        place.holds_nothing_else(archive, name)?;
+        println!("{}: {} bytes", archive.display(), fs::metadata(archive)?.len());
     }
     Ok(())
+}
+
+/// Builds both images for tests in a folder: the archives of operator and worker, in which they are called so.
+pub(crate) fn archives(folder: PathBuf) -> Result<[PathBuf; 2]> {
+    Place::make(folder, Made::ForTests)?.archives()
 }
 
 /// The folder of the images, and buildah with storage of its own.
@@ -73,18 +71,33 @@ struct Place {
 }
 
 impl Place {
-    /// An empty one: nothing of an earlier run is in what is tried.
-    fn new(made: Made) -> Result<Self> {
-        let folder = steps::cache()?.join(match made {
-            Made::ForUse => "deploy-images",
-            Made::ForTests => "deploy-images-tests",
-        });
+    /// Makes both images in an empty folder: nothing of an earlier run is in what is tried.
+    fn make(folder: PathBuf, made: Made) -> Result<Self> {
+        vm::installed(&[
+            ("buildah", "/usr/bin/buildah"),
+            ("podman", "/usr/bin/podman"),
+            ("runc", "/usr/sbin/runc"),
+            ("kmod", "/usr/bin/kmod"),
+            ("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
+        ])?;
         if folder.exists() {
             fs::remove_dir_all(&folder)
                 .with_context(|| format!("could not remove `{}`", folder.display()))?;
         }
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder })
+        let place = Self { folder };
+        place.operator(made)?;
+        place.worker()?;
+        for (image, name) in IMAGES {
+            place.image(image, name)?;
+        }
+        Ok(place)
+    }
+
+    /// Writes both into files.
+    fn archives(&self) -> Result<[PathBuf; 2]> {
+        let [(operator, first), (worker, second)] = IMAGES;
+        Ok([self.archive(operator, first)?, self.archive(worker, second)?])
     }
 
     /// Runs buildah; returns its standard output.

@@ -62,6 +62,12 @@ impl Images {
         &self.registry.addr
     }
 
+    /// Pushes the image that is called `tag` in an OCI archive.
+    pub(super) fn push_archive(&self, archive: &Path, tag: &str, name: &str) -> Result<()> {
+        let from = format!("oci-archive:{}:{tag}", archive.display());
+        self.registry.push(&from, name)
+    }
+
     /// The full name of an image.
     pub(super) fn name(&self, name: &str) -> String {
         format!("{}/{name}", self.registry.addr)

@@ -34,12 +34,17 @@ use crate::cluster::objects::get;
 use crate::cluster::objects::list;
 use crate::cluster::objects::until_within;
 use crate::cluster::process::Process;
-use crate::cluster::running::Operator;
+use crate::deploy;
 use crate::steps;
+
+/// The images of the manifests, in the registry.
+const OPERATOR: &str = "kmm-operator:1";
+const WORKER: &str = "kmm-worker-deployed:1";
 
 /// Starts everything, sees a Module refused by the kernel, and stops everything.
 pub(super) async fn run(kmm: &Path, parts: &Parts) -> Result<()> {
     let started = Instant::now();
+    let tools = deploy::Tools::set_up()?;
     let mut plane = ControlPlane::start().await?;
     let images = Images::start(plane.folder())?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?
@@ -54,12 +59,16 @@ pub(super) async fn run(kmm: &Path, parts: &Parts) -> Result<()> {
     objects::install_crds(&client).await?;
     plane.start_controllers().await?;
     make_namespace(&client, NAMESPACE).await?;
-    let operator = Operator::with_worker(&plane, kmm, "operator", &images.name("kmm-worker:1"))?;
+    let [operator, worker] = crate::images::archives(plane.folder().join("deployed"))?;
+    images.push_archive(&operator, "operator", OPERATOR)?;
+    images.push_archive(&worker, "worker", WORKER)?;
+    let settings = kernel_settings()?;
     let node = Node::start(&plane, parts, images.registry())?;
     let scene = Scene {
         kmm,
         plane: &plane,
         images: &images,
+        tools: &tools,
         pods: Pods::watch(&client),
         client: client.clone(),
         release,
@@ -68,13 +77,15 @@ pub(super) async fn run(kmm: &Path, parts: &Parts) -> Result<()> {
     if outcome.is_err() {
         println!("{}", node.logs());
         println!("{}", sight::report(&client).await?);
-        println!("== operator\n{}", operator.last_lines());
         println!("== control plane\n{}", plane.logs());
         return outcome;
     }
     drop(scene);
     node.stop()?;
-    operator.stop()?;
+    ensure!(
+        kernel_settings()? == settings,
+        "the node changed settings of this machine: they were {settings:?}"
+    );
     println!(
         "the node on this machine took {:.1} s",
         started.elapsed().as_secs_f64()
@@ -87,6 +98,7 @@ struct Scene<'s> {
     kmm: &'s Path,
     plane: &'s ControlPlane,
     images: &'s Images,
+    tools: &'s deploy::Tools,
     pods: Pods,
     client: Client,
     release: String,
@@ -98,6 +110,8 @@ impl Scene<'_> {
         let said = |what: &str| println!("{:>7.1} s  {what}", started.elapsed().as_secs_f64());
         sight::ready(&self.client, &self.release, "").await?;
         said("this machine is a node");
+        self.install().await?;
+        said("the operator runs on it, from its image, with its account, as the manifests say");
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}});
         let labels = json!({"metadata": {"labels": {"pool": "real"}}});
         objects::change(&self.client, &node, &labels).await?;
@@ -112,6 +126,83 @@ impl Scene<'_> {
         said("modprobe was refused by the kernel in a pod with CAP_SYS_MODULE alone");
         self.delete().await?;
         said("everything is deleted");
+        Ok(())
+    }
+
+    /// The manifests, but for what a node without a network of pods cannot have.
+    async fn install(&self) -> Result<()> {
+        let mut objects = deploy::kustomize(self.tools, "base")?;
+        // The operator has the network of the node, to which it is restricted otherwise.
+        let key = format!("Namespace  {}", deploy::NAMESPACE);
+        let mut namespace = objects.remove(&key).context("there is no namespace")?;
+        namespace["metadata"]["labels"] = json!({});
+        apply(&self.client, &namespace).await?;
+        let port = std::net::TcpListener::bind((NODE, 0))?.local_addr()?.port();
+        for object in objects.values_mut() {
+            match object["kind"].as_str() {
+                Some("ConfigMap") => {
+                    let config = &mut object["data"]["config.yaml"];
+                    config["healthProbeBindAddress"] = json!(format!("{NODE}:{port}"));
+                    config["metrics"]["bindAddress"] = json!("0");
+                    let text = config.to_string();
+                    *config = json!(text);
+                }
+                Some("Deployment") => self.on_this_node(object, port)?,
+                _ => {}
+            }
+            apply(&self.client, object).await?;
+        }
+        let what = "the Deployment of the operator is available";
+        until_within(PATIENCE, what, async || {
+            let found = get(
+                &self.client,
+                "apps/v1",
+                "Deployment",
+                deploy::NAMESPACE,
+                "kmm-operator",
+            )
+            .await?;
+            Ok(found["status"]["availableReplicas"] == 1)
+        })
+        .await?;
+        let lease = "kmm.sigs.x-k8s.io";
+        until_within(PATIENCE, "the operator holds its Lease", async || {
+            let found = get(
+                &self.client,
+                "coordination.k8s.io/v1",
+                "Lease",
+                deploy::NAMESPACE,
+                lease,
+            )
+            .await?;
+            Ok(found["spec"]["holderIdentity"].is_string())
+        })
+        .await
+    }
+
+    /// Images from the registry, and the network of the node: that of pods ends at their loopback.
+    fn on_this_node(&self, deployment: &mut Value, port: u16) -> Result<()> {
+        let pod = &mut deployment["spec"]["template"]["spec"];
+        pod["hostNetwork"] = json!(true);
+        let container = &mut pod["containers"][0];
+        container["image"] = json!(self.images.name(OPERATOR));
+        container["ports"] = json!([{"name": "health", "containerPort": port}]);
+        for probe in ["livenessProbe", "readinessProbe"] {
+            container[probe]["httpGet"]["host"] = json!(NODE);
+            container[probe]["periodSeconds"] = json!(1);
+        }
+        let environment = container["env"].as_array_mut().context("no environment")?;
+        let worker = environment
+            .iter_mut()
+            .find(|one| one["name"] == "RELATED_IMAGE_WORKER");
+        worker.context("no image of the worker")?["value"] = json!(self.images.name(WORKER));
+        let api = self.plane.port().to_string();
+        for (name, value) in [
+            ("KUBERNETES_SERVICE_HOST", NODE),
+            ("KUBERNETES_SERVICE_PORT", &api),
+        ] {
+            environment.push(json!({"name": name, "value": value}));
+        }
         Ok(())
     }
 
@@ -166,7 +257,7 @@ impl Scene<'_> {
             "spec": {
                 "nodeName": NODE, "restartPolicy": "Never", "automountServiceAccountToken": false,
                 "containers": [{
-                    "name": "modprobe", "image": self.images.name("kmm-worker:1"),
+                    "name": "modprobe", "image": self.images.name(WORKER),
                     "command": ["/sbin/modprobe", "-d", "/opt-of-image/opt", "-S", self.release, "kmm_base"],
                     "terminationMessagePolicy": "FallbackToLogsOnError",
                     "securityContext": {
@@ -207,7 +298,8 @@ impl Scene<'_> {
             .await?;
         until_within(PATIENCE, "the Module and its pods are gone", async || {
             let modules = list(&self.client, BETA, "Module").await?;
-            let pods = list(&self.client, "v1", "Pod").await?;
+            let mut pods = list(&self.client, "v1", "Pod").await?;
+            pods.retain(|pod| pod["metadata"]["namespace"] == NAMESPACE);
             Ok(modules.is_empty() && pods.is_empty())
         })
         .await
@@ -218,6 +310,21 @@ impl Scene<'_> {
         let mut next = || numbers.next().unwrap_or_default();
         format!("{}:{}.{}", self.images.name("base"), next(), next())
     }
+}
+
+/// What a kubelet sets in the kernel where it finds something else, for the whole machine.
+fn kernel_settings() -> Result<Vec<String>> {
+    let names = [
+        "vm/overcommit_memory",
+        "vm/panic_on_oom",
+        "kernel/panic",
+        "kernel/panic_on_oops",
+    ];
+    let read = |name: &str| {
+        let path = Path::new("/proc/sys").join(name);
+        fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))
+    };
+    names.into_iter().map(read).collect()
 }
 
 /// What the first container of a pod left when it ended.
@@ -280,6 +387,8 @@ impl Node {
         kubelet["failCgroupV1"] = json!(false);
         kubelet["enforceNodeAllocatable"] = json!(["none"]);
         kubelet["resolvConf"] = json!(folder.join("resolv.conf"));
+        // It shares the network of this machine, whose rules are none of its business.
+        kubelet["makeIPTablesUtilChains"] = json!(false);
         kubelet["podLogsDir"] = json!("/var/log/pods");
         fs::write(folder.join("kubelet.yaml"), kubelet.to_string())?;
         drop(ports);
@@ -318,6 +427,21 @@ impl Node {
                 .collect();
             let last = worth[worth.len().saturating_sub(lines)..].join("\n");
             all += &format!("== {name}\n{last}\n");
+        }
+        let pods = fs::read_dir(self.folder.join("var/log/pods"))
+            .into_iter()
+            .flatten();
+        for pod in pods
+            .flatten()
+            .filter(|pod| pod.file_name().to_string_lossy().contains("_kmm-operator-"))
+        {
+            let text = fs::read(pod.path().join("operator/0.log")).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let lines: Vec<&str> = text.lines().collect();
+            all += &format!(
+                "== operator\n{}\n",
+                lines[lines.len().saturating_sub(20)..].join("\n")
+            );
         }
         all
     }
