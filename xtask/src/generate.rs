@@ -266,6 +266,17 @@ certificate. Without webhooks the API server checks the schema alone, and `kmm v
 It goes when no node may still have it loaded (`WaitingForNodes`). A module that is in use refuses to go: the worker says who holds it
 (`InUse` in [reasons.md](reasons.md)).
 
+Only the operator takes its finalizer off. Where it was removed before the Modules, install it again.
+
+## A CRD does not go
+
+`kubectl get crd NAME -o yaml` has the reason in the condition `Terminating`:
+
+| it says | cause | what mends it |
+|---|---|---|
+| `InstanceDeletionInProgress`, `InstanceDeletionCheck` | Objects are left that have a finalizer: Modules, when the operator was removed before them. | Install the operator again, then delete the Modules first, as in [install.md](install.md#removal). |
+| `InstanceDeletionFailed`: `storage is (re)initializing` | Seen with the API server of 1.36: nobody had listed the kind since the CRD was made or changed, so that its objects were not at hand at the first try. The second try can get lost; the next one is five minutes later. | Wait, or wake it with any change: `kubectl annotate crd NAME look=again`. Nothing is lost. |
+
 ## Reasons of the worker
 
 Why loading or unloading failed on a node: [reasons.md](reasons.md), each with its cause and what mends it.
