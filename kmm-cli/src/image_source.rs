@@ -1,5 +1,6 @@
 //! Images wherever they lie, with what the command line and the environment say about registries.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,6 +36,14 @@ use crate::printer::Printer;
 use crate::progress::ProgressLine;
 use crate::pull_secrets;
 
+/// The label of nodes that says what they are built as, in Go's words.
+const ARCHITECTURE: &str = "kubernetes.io/arch";
+
+/// The architecture of the nodes that a Module selects, where its selector names one: a node pulls the image of its own.
+pub fn architecture(selector: &BTreeMap<String, String>) -> Option<&str> {
+    selector.get(ARCHITECTURE).map(String::as_str)
+}
+
 /// The most that a file of CA certificates may have: the bundles of distributions have a quarter of it.
 const CA_BYTES: u64 = 1 << 20;
 
@@ -63,7 +72,8 @@ impl<'a> ImageSource<'a> {
         ProgressLine::start(&self.progress, printer)
     }
 
-    /// Reads an image to its end. `tls` is what its Module allows, beside what the command line does.
+    /// Reads an image to its end. `tls` is what its Module allows, beside what the command line does. Of several images
+    /// for several platforms, that for `architecture` is read, unless the options ask for one.
     ///
     /// # Errors
     ///
@@ -72,9 +82,13 @@ impl<'a> ImageSource<'a> {
         &self,
         reference: &Reference,
         tls: &TlsOptions,
+        architecture: Option<&str>,
         options: &ScanOptions<'_>,
     ) -> Result<ScannedImage, ScanError> {
         let mut options = options.clone();
+        if let Some(architecture) = architecture {
+            architecture.clone_into(&mut options.preferred.architecture);
+        }
         options.progress = Some(Arc::clone(&self.progress));
         kmm_oci::scan_reference(reference, &options, |name| {
             let store = self.store(name, tls).map_err(|error| SourceError::Refused {

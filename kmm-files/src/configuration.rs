@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use kmm_core::depmod::Config;
 
+use crate::tree::bounded;
+
 /// Where `depmod` looks, in this order.
 const FOLDERS: [&str; 4] = [
     "/etc/depmod.d",
@@ -21,7 +23,7 @@ const FOLDERS: [&str; 4] = [
 ///
 /// # Errors
 ///
-/// When a folder or file that is there cannot be read, or is no UTF-8.
+/// When a folder or file that is there cannot be read, has more than [`LARGEST_TEXT`](crate::LARGEST_TEXT) bytes, or is no UTF-8.
 pub fn depmod_configuration(kernel: &str, paths: &[PathBuf]) -> io::Result<Config> {
     let given = paths.iter().map(PathBuf::as_path);
     let own = FOLDERS.iter().map(Path::new).filter(|_| paths.is_empty());
@@ -43,9 +45,13 @@ pub fn depmod_configuration(kernel: &str, paths: &[PathBuf]) -> io::Result<Confi
     let chosen = chosen.chain(Config::order(listed.iter().map(String::as_str)));
     let texts: io::Result<Vec<(&str, String)>> = chosen
         .map(|path| {
-            let text = fs::read_to_string(path);
             let named = |error: io::Error| io::Error::new(error.kind(), format!("`{path}`: {error}"));
-            Ok((path, text.map_err(named)?))
+            let text = bounded(Path::new(path)).map_err(named)?;
+            let text = String::from_utf8(text).map_err(|_| {
+                let reason = "it is not UTF-8 text";
+                named(io::Error::new(io::ErrorKind::InvalidData, reason))
+            })?;
+            Ok((path, text))
         })
         .collect();
     let texts = texts?;
@@ -53,4 +59,23 @@ pub fn depmod_configuration(kernel: &str, paths: &[PathBuf]) -> io::Result<Confi
         kernel,
         texts.iter().map(|(name, text)| (*name, text.as_str())),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_end_or_is_no_text_is_refused() {
+        let error = depmod_configuration("6.1", &[PathBuf::from("/dev/zero")]).unwrap_err();
+        assert_eq!(error.to_string(), "`/dev/zero`: more than 64 MiB");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.conf");
+        fs::write(&path, b"search \xff").unwrap();
+        let error = depmod_configuration("6.1", &[folder.path().to_owned()]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("`{}`: it is not UTF-8 text", path.display())
+        );
+    }
 }

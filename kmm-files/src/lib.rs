@@ -41,4 +41,6 @@ pub use parallel::in_parallel;
 pub use parallel::on_threads;
 pub use signature::Certificates;
 pub use tree::FolderTree;
+pub use tree::LARGEST_TEXT;
+pub use tree::text;
 pub use write::write_index;

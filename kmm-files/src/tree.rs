@@ -18,7 +18,7 @@ use crate::in_parallel;
 /// More files and folders than any tree has; links can make a small one endless.
 const MOST_FILES: usize = 1 << 20;
 /// Bytes of a text such as `modules.order`; that of a complete kernel has 300 KiB.
-const LARGEST_TEXT: u64 = 64 << 20;
+pub const LARGEST_TEXT: u64 = 64 << 20;
 
 /// `lib/modules/VERSION` on disk, listed once when it is opened.
 ///
@@ -151,11 +151,21 @@ impl ModuleTree for FolderTree {
     }
 }
 
-/// A text of a module tree. The tree may be out of an image: a pipe or a device in its place would be read for ever.
-pub(crate) fn text(path: &Path) -> io::Result<Vec<u8>> {
+/// A text of a module tree, such as `modules.dep`. The tree may be out of an image: a pipe or a device in its place would
+/// be read for ever.
+///
+/// # Errors
+///
+/// When it cannot be read, is no regular file, or has more than [`LARGEST_TEXT`] bytes.
+pub fn text(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
     }
+    bounded(path)
+}
+
+/// A text that may come from a pipe as well.
+pub(crate) fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(path)?
         .take(LARGEST_TEXT + 1)

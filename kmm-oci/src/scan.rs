@@ -101,8 +101,12 @@ impl std::fmt::Debug for ScanOptions<'_> {
 pub struct ScanLimits {
     /// What the files may add up to.
     pub image: kmm_core::image::Limits,
+    /// Bytes that all layers together may have, as the manifest says, before they are unpacked: 128 GiB.
+    pub packed_bytes: u64,
     /// Bytes that all layers together may unpack to: 128 GiB.
     pub unpacked_bytes: u64,
+    /// Bytes of an archive that is read as a stream, unpacked where it is compressed as a whole: 144 GiB.
+    pub archive_bytes: u64,
     /// Bytes of file contents that are in memory at one time, over all layers: 16 MiB. A larger module is read alone.
     pub contents_bytes: u64,
 }
@@ -111,7 +115,9 @@ impl Default for ScanLimits {
     fn default() -> Self {
         Self {
             image: kmm_core::image::Limits::default(),
+            packed_bytes: 128 << 30,
             unpacked_bytes: 128 << 30,
+            archive_bytes: 144 << 30,
             contents_bytes: 16 << 20,
         }
     }
@@ -229,6 +235,14 @@ pub enum ScanError {
         /// In the configuration.
         diff_ids: usize,
     },
+    /// The layers are too large, by what the manifest says.
+    #[error("the manifest says that the layers have {size} bytes: at most {limit} are allowed")]
+    TooLarge {
+        /// What they add up to.
+        size: u64,
+        /// The most.
+        limit: u64,
+    },
     /// A layer was not read.
     #[error("layer {number} ({digest})")]
     Layer {
@@ -256,6 +270,7 @@ impl ScanError {
             | Self::Index { .. }
             | Self::Platforms { .. }
             | Self::LayerCount { .. }
+            | Self::TooLarge { .. }
             | Self::Layer { .. }
             | Self::Tree(_) => false,
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use kmm_core::image::Limits;
 use kmm_core::image::TreeError;
 
 use crate::digest::Digest;
@@ -16,6 +15,7 @@ use crate::manifest::LayerFormat;
 use crate::manifest::Platform;
 use crate::manifest::RawManifest;
 use crate::scan::ScanError;
+use crate::scan::ScanLimits;
 use crate::scan::ScanOptions;
 use crate::scan::layer_error;
 use crate::source::ImageStore;
@@ -71,7 +71,7 @@ pub(crate) fn select(store: &dyn ImageStore, options: &ScanOptions<'_>) -> Resul
             choose(store, walk.found, options)?
         }
     };
-    check(&selected, &options.limits.image)?;
+    check(&selected, &options.limits)?;
     Ok(selected)
 }
 
@@ -239,14 +239,19 @@ fn with_config(
 }
 
 /// What can be refused before any layer is read.
-fn check(selected: &Selected, limits: &Limits) -> Result<(), ScanError> {
+fn check(selected: &Selected, limits: &ScanLimits) -> Result<(), ScanError> {
     let (layers, diff_ids) = (selected.manifest.layers.len(), selected.config.diff_ids.len());
-    if layers > limits.layers {
-        let (count, limit) = (layers, limits.layers);
+    if layers > limits.image.layers {
+        let (count, limit) = (layers, limits.image.layers);
         return Err(TreeError::TooManyLayers { count, limit }.into());
     }
     if layers != diff_ids {
         return Err(ScanError::LayerCount { layers, diff_ids });
+    }
+    let sizes = selected.manifest.layers.iter().map(|layer| layer.size);
+    let (size, limit) = (sizes.fold(0, u64::saturating_add), limits.packed_bytes);
+    if size > limit {
+        return Err(ScanError::TooLarge { size, limit });
     }
     for (number, layer) in selected.manifest.layers.iter().enumerate() {
         LayerFormat::of(&layer.media_type).map_err(|error| layer_error(number, layer, error.into()))?;

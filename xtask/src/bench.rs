@@ -18,8 +18,11 @@ use crate::generate::target_folder;
 use crate::image_speed;
 use crate::kernels;
 use crate::layers;
+use crate::soak;
 use crate::steps;
 
+/// Schedules of which the speed is measured.
+const SCHEDULES: u64 = 2_000;
 /// Times that each command is run; the median counts.
 const RUNS: usize = 21;
 
@@ -76,7 +79,7 @@ pub(crate) fn plan() -> Result<()> {
     }
     println!("\n== plans of 100 Modules on every node");
     let mut all: Vec<Measured> = Vec::new();
-    for nodes in ["1000", "10000", "100000"] {
+    for nodes in ["1000", "5000", "10000", "100000"] {
         let cargo = steps::cargo();
         let arguments = [
             "bench",
@@ -165,7 +168,8 @@ pub(crate) fn plan() -> Result<()> {
             many.planning / few.planning.max(1.0)
         );
     }
-    Ok(())
+    println!("\n== schedules of faults, carried out by all processors");
+    soak::schedules(SCHEDULES, 0)
 }
 
 fn ratio(what: &str, over: Option<f64>, under: Option<f64>) {

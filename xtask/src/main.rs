@@ -53,8 +53,10 @@ usage: cargo xtask COMMAND
                          election, asking
   manifests              render the manifests and the Helm chart with the real tools, compare them, install them, and
                          run the commands of the guides on such a control plane
-  images                 build the images of operator and worker with buildah, and try them
-  node                   the operator, a kubelet and a kernel that takes modules: the whole way of a Module
+  images [--quick]       build the images of operator and worker with buildah, and try them; quickly, with an operator
+                         that is not optimised
+  node [PART...]         the operator, a kubelet and a kernel that takes modules: the whole way of a Module; parts: local
+                         (a kubelet on this machine, whose kernel refuses), machine (a virtual one, which takes them)
   layers                 compare images with what umoci unpacks, in every form that skopeo and buildah make
   soak [N]               a million (or N) schedules of faults against the operator's decisions, other ones each time
   soak --seed SEED       one of them, told step by step where something does not hold
@@ -91,8 +93,9 @@ fn main() -> ExitCode {
         ["cluster"] => cluster::command(),
         ["operator", only @ ..] => cluster::operator(only),
         ["manifests"] => cluster::manifests(),
-        ["images"] => images::build(),
-        ["node"] => node::command(),
+        ["images"] => images::build(images::Made::ForUse),
+        ["images", "--quick"] => images::build(images::Made::ForTests),
+        ["node", only @ ..] => node::command(only),
         ["layers"] => layers::set_up().and_then(|parts| layers::compare(&parts)),
         [layers::READ, reference] => layers::read(reference),
         ["bench", "kernels"] => kernels::set_up().and_then(|parts| kernels::measure(&parts)),

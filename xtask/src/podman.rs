@@ -21,7 +21,7 @@ const WORKER: &str = "localhost/kmm-worker";
 const MODULE: &str = "localhost/acme-nic";
 
 /// What the machine may not allow podman: to raise limits.
-const LIMITS: [&str; 4] = ["--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000"];
+pub(crate) const LIMITS: [&str; 4] = ["--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000"];
 
 /// Builds both images, and runs the commands of the guide.
 pub(crate) fn check() -> Result<()> {
@@ -103,8 +103,9 @@ impl Place {
         for (from, to) in files {
             copy(&from, &root.join(to))?;
         }
-        let entry = "FROM scratch\nCOPY root/ /\nENTRYPOINT [\"/usr/local/bin/kmm-worker\"]\n";
-        self.image("worker", WORKER, entry)
+        let guide = guide()?;
+        let file = in_podman(&guide, "dockerfile").context("the guide has no image for podman")?;
+        self.image("worker", WORKER, file)
     }
 
     /// A module of another kernel, under the name of this one.
@@ -125,7 +126,7 @@ impl Place {
     fn load(&self) -> Result<()> {
         let config = self.folder.join("config.yaml");
         fs::write(&config, "modprobe:\n  moduleName: kmm_base\n  dirName: /opt\n")?;
-        let guide = fs::read_to_string(steps::root().join("docs/guide/worker.md"))?;
+        let guide = guide()?;
         let command = guide_command(&guide)?
             .replace("registry.example/acme-nic:6.1.0-56-cloud-amd64", MODULE)
             .replace("\"$PWD/config.yaml:", &format!("{}:", config.display()))
@@ -172,15 +173,23 @@ impl Place {
     }
 }
 
+fn guide() -> Result<String> {
+    let path = steps::root().join("docs/guide/worker.md");
+    fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))
+}
+
+/// The first block of a kind in the part about podman.
+fn in_podman<'g>(guide: &'g str, kind: &str) -> Option<&'g str> {
+    let (_, part) = guide.split_once("## In a container, with podman")?;
+    let (_, behind) = part.split_once(&format!("```{kind}\n"))?;
+    let (block, _) = behind.split_once("```")?;
+    Some(block)
+}
+
 /// The first command of the part about podman.
 fn guide_command(guide: &str) -> Result<String> {
-    let command = || {
-        let (_, part) = guide.split_once("## In a container, with podman")?;
-        let (_, behind) = part.split_once("```sh\n")?;
-        let (command, _) = behind.split_once("```")?;
-        Some(command.replace("\\\n", " "))
-    };
-    let command = command().context("the guide has no command for podman")?;
+    let command = in_podman(guide, "sh").context("the guide has no command for podman")?;
+    let command = command.replace("\\\n", " ");
     if !command.starts_with("podman run ") || command.trim_end().contains('\n') {
         bail!("this is not one command: {command}");
     }

@@ -9,8 +9,10 @@ use crate::differential;
 use crate::generate;
 use crate::image_checks;
 use crate::image_speed;
+use crate::images;
 use crate::kernels;
 use crate::layers;
+use crate::node;
 use crate::oracle;
 use crate::podman;
 use crate::preflight;
@@ -80,6 +82,19 @@ pub(crate) fn run() -> Result<()> {
         cluster::command,
     )?;
     steps.step("the operator on that control plane", || cluster::operator(&[]))?;
+    steps.step(
+        "manifests and chart, and the guides of installation and migration",
+        cluster::manifests,
+    )?;
+    steps.step("the images of operator and worker", || {
+        images::build(images::Made::ForTests)
+    })?;
+    steps.step("a kubelet on this machine, whose kernel refuses", || {
+        node::command(&["local"])
+    })?;
+    steps.step("a kubelet and a kernel that takes modules", || {
+        node::command(&["machine"])
+    })?;
     steps.summary();
     Ok(())
 }

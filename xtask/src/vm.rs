@@ -8,6 +8,7 @@ mod firmware;
 mod images;
 pub(crate) mod initramfs;
 mod machine;
+mod native;
 pub(crate) mod parts;
 mod scenario;
 

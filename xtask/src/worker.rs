@@ -20,7 +20,8 @@ pub(crate) fn build() -> Result<PathBuf> {
     build_static(NAME, "worker", &["--no-default-features"])
 }
 
-/// Builds one of the programs so that it needs nothing but a kernel.
+/// Builds one of the programs so that it needs nothing but a kernel. All of these share a folder, and what they need of
+/// other crates is compiled once for each profile.
 pub(crate) fn build_static(name: &str, profile: &str, features: &[&str]) -> Result<PathBuf> {
     let folder = generate::target_folder().join("static");
     let status = Command::new(steps::cargo())
@@ -31,13 +32,17 @@ pub(crate) fn build_static(name: &str, profile: &str, features: &[&str]) -> Resu
         .args(["--target", TARGET, "--target-dir"])
         .arg(&folder)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        // In an image, nobody looks for lines of the source.
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_PROFILE_DEV_STRIP", "symbols")
         .current_dir(steps::root())
         .status()
         .context("could not start cargo")?;
     if !status.success() {
         bail!("the static {name} cannot be built: {status}");
     }
-    let program = folder.join(TARGET).join(profile).join(name);
+    let output = if profile == "dev" { "debug" } else { profile };
+    let program = folder.join(TARGET).join(output).join(name);
     let bytes = fs::read(&program).with_context(|| format!("could not read `{}`", program.display()))?;
     is_static(&bytes).with_context(|| program.display().to_string())?;
     Ok(program)

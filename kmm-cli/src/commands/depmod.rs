@@ -17,6 +17,7 @@ use kmm_core::depmod::KernelSymbols;
 use kmm_core::depmod::ModuleTree;
 use kmm_core::depmod::Options;
 use kmm_files::FolderTree;
+use kmm_files::LARGEST_TEXT;
 use kmm_files::depmod_configuration;
 use kmm_files::in_parallel;
 use kmm_files::write_index;
@@ -24,6 +25,7 @@ use kmm_files::write_index;
 use crate::cli::Depmod;
 use crate::cli::KmodFormat;
 use crate::exit::ExitStatus;
+use crate::input;
 use crate::printer::Printer;
 use crate::render::printable;
 
@@ -103,8 +105,7 @@ fn options(arguments: &Depmod, root: &Path, warn: &dyn Fn(&str)) -> Result<Optio
         None => None,
         Some(_) => bail!("the prefix of symbols (-P) is one ASCII character"),
     };
-    let symbols =
-        |path: &Path| fs::read(path).with_context(|| format!("could not read `{}`", path.display()));
+    let symbols = |path: &Path| input::read_bytes(path, LARGEST_TEXT).map(|(_, bytes)| bytes);
     let kernel = match (&arguments.symvers, &arguments.filesyms) {
         (Some(path), _) => Some(KernelSymbols::from_symvers(&symbols(path)?)),
         (None, Some(path)) => Some(KernelSymbols::from_system_map(&symbols(path)?)),

@@ -1,6 +1,5 @@
 //! `kmm modinfo`.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -24,8 +23,8 @@ use crate::input;
 use crate::printer::Printer;
 use crate::render::printable;
 
-/// Modules that are read before what they say is printed.
-const BATCH: usize = 256;
+/// Modules that are looked for and read before what they say is printed: memory for them is needed once.
+const BATCH: usize = 64;
 
 #[derive(Serialize)]
 struct Answer {
@@ -58,20 +57,19 @@ pub fn run(arguments: &Modinfo, printer: &Printer) -> Result<ExitStatus> {
     };
     let format = arguments.output.structured();
     let mut status = ExitStatus::Yes;
-    let mut wanted = Vec::new();
-    for name in &arguments.modules {
-        match find(name, arguments) {
-            Ok(found) => wanted.push(found),
-            Err(error) => {
-                printer.notice(&format!("kmm: {}", printable(&format!("{error:#}"))));
-                status = ExitStatus::Unanswered;
+    let mut modules = Vec::new();
+    for names in arguments.modules.chunks(BATCH) {
+        let (mut batch, mut out) = (Vec::new(), Vec::new());
+        for name in names {
+            match find(name, arguments) {
+                Ok(found) => batch.push(found),
+                Err(error) => {
+                    printer.notice(&format!("kmm: {}", printable(&format!("{error:#}"))));
+                    status = ExitStatus::Unanswered;
+                }
             }
         }
-    }
-    let mut modules = Vec::new();
-    for batch in wanted.chunks(BATCH) {
-        let mut out = Vec::new();
-        for found in in_parallel(batch, |wanted, reader| {
+        for found in in_parallel(&batch, |wanted, reader| {
             read(wanted, &rendering, format.is_some(), reader)
         }) {
             out.extend(found.text);
@@ -130,7 +128,7 @@ fn find(name: &str, arguments: &Modinfo) -> Result<Wanted> {
     }
     let root = super::depmod::tree_folder(&arguments.basedir, arguments.set_version.as_deref())?;
     let index = root.join("modules.dep.bin");
-    let bytes = fs::read(&index);
+    let bytes = kmm_files::text(&index);
     let bytes = bytes.with_context(|| {
         format!(
             "`{name}` is no file, and `{}` could not be read to look for a module of that name",

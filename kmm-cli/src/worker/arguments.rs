@@ -67,9 +67,9 @@ pub struct Options {
     pub result: PathBuf,
     /// How long modprobe may take.
     pub timeout: Duration,
-    /// The folder in which the node's `/sys`, `/proc`, `/lib/modules` and `/tmp` are looked for.
+    /// The folder in which the node's `/sys`, `/proc`, `/lib/modules` and `/tmp` are looked for. For tests only.
     pub root: PathBuf,
-    /// Where to wait until told to stop: a step, or `STEP:N` for a place in it.
+    /// Where to wait until told to stop: a step, or `STEP:N` for a place in it. For tests only.
     pub pause: Option<String>,
 }
 
@@ -117,7 +117,8 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt
             Arg::Long("modprobe") => options.modprobe = parser.value()?.string()?,
             Arg::Long("result") => options.result = parser.value()?.into(),
             Arg::Long("timeout") => options.timeout = Duration::from_secs(parser.value()?.parse()?),
-            // For tests and for trees of another machine; nothing of the node is touched then.
+            // These two are for tests only, and not in `--help`: a folder in place of the node, and a place at which to wait
+            // for the signal to stop.
             Arg::Long("root") => options.root = parser.value()?.into(),
             Arg::Long("pause-before") => options.pause = Some(parser.value()?.string()?),
             // How much the Go worker logs: here every step is one line.

@@ -10,7 +10,8 @@
 //! - What somebody else put at `TO` stays: it is replaced only where the file `.NAME.kmm-copy` beside it says that it
 //!   was put there by this command. An empty folder may go.
 //! - Links stay what they are. Those that lead out of `FROM` are refused, but for what images are documented to hold:
-//!   links to the modules of the node, which are kept, and `build` and `source`, which are left out.
+//!   links to the modules of the node, which are kept, and `build` and `source`, which are left out. `FROM` itself is no
+//!   link, and on the way to it links may only lead down, as `/lib` does to `usr/lib`.
 //! - Permissions are kept, without set-user-id and the like. Owners and times are those of the copy.
 //! - Anything but folders, files and links is refused.
 //!
@@ -36,6 +37,9 @@ use std::path::PathBuf;
 use kmm_core::worker::Reason;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
+
+use crate::beneath;
+use crate::failure::Failure;
 
 use place::Place;
 use scan::Kind;
@@ -101,15 +105,9 @@ impl std::error::Error for CopyError {}
 /// runs, a link leads out of `from`, `from` has more than folders, files and links in it or is too large, or when it was
 /// stopped.
 pub fn copy(from: &Path, to: &Path, stopped: &dyn Fn() -> bool) -> Result<Copied, CopyError> {
-    let from = fs::canonicalize(from).map_err(|error| CopyError::file("find", from, &error))?;
-    if from.parent().is_none() {
-        return Err(CopyError::new(
-            Reason::FileFailed,
-            "FROM is the whole file system: name a folder in it",
-        ));
-    }
+    let from = source(from)?;
     let mut source = scan::tree(&from, stopped)?;
-    let left_out = links::check(&mut source)?;
+    let left_out = links::check(&mut source, stopped)?;
     let mut copied = Copied {
         entries: source.entries.len(),
         bytes: source.bytes(),
@@ -135,6 +133,27 @@ pub fn copy(from: &Path, to: &Path, stopped: &dyn Fn() -> bool) -> Result<Copied
     written?;
     copied.changed = true;
     Ok(copied)
+}
+
+/// What to copy: no link, and none on the way to it that may lead into other files of the container.
+fn source(from: &Path) -> Result<PathBuf, CopyError> {
+    let (root, inside) = match from.strip_prefix("/") {
+        Ok(inside) => (PathBuf::from("/"), inside),
+        // The folder that this was started in is nobody's link.
+        Err(_) => {
+            let here = std::env::current_dir().map_err(|error| CopyError::file("find", from, &error))?;
+            (here, from)
+        }
+    };
+    let failed = |failure: Failure| CopyError::new(failure.reason, format!("FROM: {}", failure.proof));
+    let (_, above, name) = beneath::above(&root, inside).map_err(failed)?;
+    let name = name.ok_or_else(|| {
+        CopyError::new(
+            Reason::FileFailed,
+            "FROM is the whole file system, or the folder that this was started in: name a folder in it",
+        )
+    })?;
+    Ok(above.join(name))
 }
 
 /// Where to copy to, with the folder above it made and its links followed.

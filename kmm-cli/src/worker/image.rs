@@ -1,7 +1,6 @@
 //! The modules of the image, as modprobe finds them.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -9,6 +8,7 @@ use kmm_core::depmod::BinaryIndex;
 use kmm_core::depmod::DependencyLine;
 use kmm_core::kmod::Compression;
 use kmm_core::kmod::KernelObject;
+use kmm_core::modprobe::WORKER_ROOT;
 use kmm_core::modprobe::module_of_file;
 use kmm_core::worker::Reason;
 use kmm_core::worker::loaded::Expected;
@@ -17,11 +17,29 @@ use kmm_core::worker::target::ModulesDep;
 use kmm_core::worker::target::Target;
 use kmm_files::Decompressors;
 
+use crate::beneath::Files;
+use crate::beneath::Refused;
 use crate::failure::Failure;
 use crate::node::Node;
+use crate::run::Run;
 
 /// The most bytes of a file that is read to be checked: a worker has little memory. The kernel takes larger ones.
 const LARGEST: u64 = 48 << 20;
+/// The most bytes of a module that the kernel takes (`INT_MAX`).
+const LARGEST_MODULE: u64 = (1 << 31) - 1;
+/// The most bytes of an index: that of a whole kernel has less than two million.
+const LARGEST_INDEX: u64 = 32 << 20;
+/// What modprobe opens, where it is there.
+const INDEXES: [&str; 8] = [
+    "modules.dep.bin",
+    "modules.alias.bin",
+    "modules.symbols.bin",
+    "modules.builtin.bin",
+    "modules.builtin.alias.bin",
+    "modules.softdep",
+    "modules.weakdep",
+    "modules.dep",
+];
 
 /// A module of the image.
 #[derive(Clone, Debug)]
@@ -72,8 +90,12 @@ impl Image {
             return Ok(Self::default());
         };
         let tree = PathBuf::from(target.tree(release));
+        let files = files(node, target).map_err(|refused| no_index(&tree, &refused))?;
         let index = tree.join("modules.dep.bin");
-        let bytes = fs::read(&index).map_err(|error| no_index(&tree, &error))?;
+        let bytes = files
+            .read(&index, LARGEST_INDEX)
+            .map_err(|refused| no_index(&tree, &refused))?;
+        indexes_can_be_read(&files, &tree)?;
         let damaged = |error: &dyn std::fmt::Display| {
             Failure::new(
                 Reason::ModulesDepMissing,
@@ -85,8 +107,8 @@ impl Image {
         // The loading order has those first that need the others.
         for name in target.modules.iter().rev() {
             match index.dependencies(name).map_err(|error| damaged(&error))? {
-                Some(line) => image.add(node, &tree, &line)?,
-                None if name == first && is_plain(name) && !has_alias(node, &tree, name) => {
+                Some(line) => image.add(&files, &tree, &line)?,
+                None if name == first && is_plain(name) && !has_alias(node, &files, &tree, name) => {
                     let proof = format!("`{}` has no module `{name}`", tree.display());
                     return Err(Failure::new(Reason::ModuleMissing, proof));
                 }
@@ -100,7 +122,7 @@ impl Image {
         Ok(image)
     }
 
-    fn add(&mut self, node: &Node, tree: &Path, line: &DependencyLine) -> Result<(), Failure> {
+    fn add(&mut self, files: &Files<'_>, tree: &Path, line: &DependencyLine) -> Result<(), Failure> {
         for file in line.needs.iter().rev().chain([&line.path]) {
             let Some(name) = module_of_file(file) else {
                 continue;
@@ -108,13 +130,8 @@ impl Image {
             if self.module(&name).is_some() {
                 continue;
             }
-            // Absolute paths are those of `external` folders of depmod.
-            let path = if file.starts_with('/') {
-                node.path(file)
-            } else {
-                tree.join(file)
-            };
-            self.modules.push(read(name, &path)?);
+            // Absolute paths, those of `external` folders of depmod, stay what they are.
+            self.modules.push(read(files, name, &tree.join(file))?);
         }
         Ok(())
     }
@@ -122,17 +139,23 @@ impl Image {
 
 /// Modules that are loaded and have the name of one of these symbols as a text: a module that gets hold of a symbol
 /// while it runs (`symbol_get`) is no holder of its owner, and names it so.
-pub fn naming(node: &Node, target: &Target, release: &str, symbols: &[&str]) -> Vec<String> {
+pub fn naming(run: &Run, target: &Target, release: &str, symbols: &[&str]) -> Vec<String> {
+    let node = &run.node;
     let tree = PathBuf::from(target.tree(release));
-    let text = fs::read_to_string(tree.join("modules.dep")).unwrap_or_default();
-    let index = ModulesDep::parse(&text);
+    let Ok(files) = files(node, target) else {
+        return Vec::new();
+    };
+    let text = files
+        .read(&tree.join("modules.dep"), LARGEST_INDEX)
+        .unwrap_or_default();
+    let index = ModulesDep::parse(&String::from_utf8_lossy(&text));
     let loaded = index.paths().filter_map(|path| {
         let name = module_of_file(path)?;
-        (node.observe(&name).state() == State::Live).then(|| (name, tree.join(path)))
+        let looked_at = !run.is_to_stop() && node.observe(&name).state() == State::Live;
+        looked_at.then(|| (name, tree.join(path)))
     });
     let names = loaded.filter_map(|(name, path)| {
-        let small = fs::metadata(&path).is_ok_and(|data| data.len() <= LARGEST);
-        let bytes = small.then(|| fs::read(&path).ok()).flatten()?;
+        let bytes = files.read(&path, LARGEST).ok()?;
         let bytes = kmm_core::kmod::unpack(&bytes, &Decompressors).ok()?;
         // Only the texts of the code: the tables of symbols have the names of what is used the ordinary way.
         let mut texts = bytes.split(|byte| *byte == 0);
@@ -155,15 +178,51 @@ pub fn naming(node: &Node, target: &Target, release: &str, symbols: &[&str]) -> 
     names.collect()
 }
 
-fn read(name: String, path: &Path) -> Result<ImageModule, Failure> {
-    let missing = |error: &std::io::Error| {
-        let reason = match error.kind() {
-            ErrorKind::NotFound => Reason::DependencyMissing,
-            _ => Reason::FileFailed,
-        };
-        Failure::new(reason, format!("`{}`: {error}", path.display()))
+/// The files that modprobe is given: those below the folder of the worker where it is one of them, as links may lead from
+/// one folder of an image to another one.
+fn files<'n>(node: &'n Node, target: &Target) -> Result<Files<'n>, Refused> {
+    let folder = Path::new(&target.folder);
+    let worker = node.path(WORKER_ROOT);
+    let root = if folder.starts_with(&worker) {
+        &worker
+    } else {
+        folder
     };
-    let size = fs::metadata(path).map_err(|error| missing(&error))?.len();
+    Files::beneath(node, root)
+}
+
+/// Whether modprobe can find out what a target needs without waiting for ever; an image that is gone is none of it.
+///
+/// # Errors
+///
+/// When a file that modprobe would open is no plain file, or larger than any.
+pub fn can_be_searched(node: &Node, target: &Target, release: &str) -> Result<(), Failure> {
+    match files(node, target) {
+        Ok(files) => indexes_can_be_read(&files, Path::new(&target.tree(release))),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Whether modprobe can read its files without waiting for ever.
+fn indexes_can_be_read(files: &Files<'_>, tree: &Path) -> Result<(), Failure> {
+    for index in INDEXES {
+        match files.look(&tree.join(index), LARGEST_INDEX) {
+            Err(refused) if !refused.is_absent() => return Err(refused.failure(Reason::ModulesDepMissing)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn read(files: &Files<'_>, name: String, path: &Path) -> Result<ImageModule, Failure> {
+    let refused = |refused: &Refused| {
+        refused.failure(if refused.is_absent() {
+            Reason::DependencyMissing
+        } else {
+            Reason::FileFailed
+        })
+    };
+    let (file, size) = files.open(path).map_err(|error| refused(&error))?;
     let mut module = ImageModule {
         name,
         compression: Compression::None,
@@ -172,10 +231,17 @@ fn read(name: String, path: &Path) -> Result<ImageModule, Failure> {
         asked_for: false,
         path: path.to_owned(),
     };
+    if size > LARGEST_MODULE {
+        let proof = format!(
+            "`{}` has {size} bytes: the kernel takes at most {LARGEST_MODULE}",
+            path.display()
+        );
+        return Err(Failure::new(Reason::ModuleDamaged, proof));
+    }
     if size > LARGEST {
         return Ok(module);
     }
-    let bytes = fs::read(path).map_err(|error| missing(&error))?;
+    let bytes = Files::read_open(path, file, size, LARGEST).map_err(|error| refused(&error))?;
     module.compression = Compression::of(&bytes);
     let damaged = |error: kmm_core::kmod::KmodError| {
         Failure::new(Reason::ModuleDamaged, format!("`{}`: {error}", path.display()))
@@ -187,8 +253,8 @@ fn read(name: String, path: &Path) -> Result<ImageModule, Failure> {
     Ok(module)
 }
 
-fn no_index(tree: &Path, error: &std::io::Error) -> Failure {
-    if error.kind() == ErrorKind::NotFound && !tree.is_dir() {
+fn no_index(tree: &Path, refused: &Refused) -> Failure {
+    if refused.is_absent() && !tree.is_dir() {
         let others: Vec<String> = tree
             .parent()
             .and_then(|folder| fs::read_dir(folder).ok())
@@ -206,8 +272,7 @@ fn no_index(tree: &Path, error: &std::io::Error) -> Failure {
         let proof = format!("`{}` is not there; {there}", tree.display());
         return Failure::new(Reason::ModulesDepMissing, proof);
     }
-    let proof = format!("`{}`: {error}", tree.join("modules.dep.bin").display());
-    Failure::new(Reason::ModulesDepMissing, proof)
+    refused.failure(Reason::ModulesDepMissing)
 }
 
 /// Whether a name is one of a module, and no pattern of an alias.
@@ -217,7 +282,7 @@ fn is_plain(name: &str) -> bool {
 
 /// Whether modprobe may know the name as something else than a file: an alias of the index, a module that is part of
 /// the kernel, or anything in its own configuration.
-fn has_alias(node: &Node, tree: &Path, name: &str) -> bool {
+fn has_alias(node: &Node, files: &Files<'_>, tree: &Path, name: &str) -> bool {
     let in_index = [
         "modules.alias.bin",
         "modules.builtin.bin",
@@ -225,7 +290,7 @@ fn has_alias(node: &Node, tree: &Path, name: &str) -> bool {
     ]
     .iter()
     .any(|index| {
-        fs::read(tree.join(index)).is_ok_and(|bytes| {
+        files.read(&tree.join(index), LARGEST_INDEX).is_ok_and(|bytes| {
             let found = BinaryIndex::parse(&bytes).and_then(|index| index.lookup(name.as_bytes()));
             found.is_ok_and(|values| !values.is_empty())
         })

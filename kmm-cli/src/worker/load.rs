@@ -1,5 +1,7 @@
 //! Loading: everything is checked before anything is changed, and looked at after it.
 
+use std::path::Path;
+
 use kmm_core::api::ModuleConfig;
 use kmm_core::modprobe::Firmware;
 use kmm_core::worker::Reason;
@@ -33,6 +35,8 @@ struct Plan {
     firmware: Option<(Source, Folder)>,
     /// Whether everything that is asked for is there already.
     there: bool,
+    /// Those of the image's modules that were there before, in any state.
+    before: Vec<String>,
 }
 
 /// Loads what the configuration says.
@@ -44,10 +48,14 @@ pub fn load(run: &mut Run) -> Result<(Reason, String), Failure> {
     }
     class_path::set(run)?;
     let done = put_and_load(run, &plan);
-    if let Err(failure) = &done
-        && failure.reason != Reason::Interrupted
-    {
-        take_firmware_back(run, &plan);
+    if let Err(failure) = &done {
+        match failure.reason {
+            // The next run goes on from there.
+            Reason::Interrupted => {}
+            // Modprobe may still be at it: the kernel does not let it go before the module's initialisation ends.
+            Reason::ModprobeTimeout => run.info("firmware is left: modprobe may still need it", &[]),
+            _ => take_firmware_back(run, &plan),
+        }
     }
     done
 }
@@ -71,14 +79,31 @@ fn put_and_load(run: &mut Run, plan: &Plan) -> Result<(Reason, String), Failure>
     Ok((Reason::Loaded, proof))
 }
 
-/// Files of a module that is not loaded are no use to anybody; the next try puts them again.
+/// Files that no module can ask for any more are no use to anybody; the next try puts them again. A module asks for them
+/// while it is initialised, and later too: when a device comes or wakes up. So they are left as long as the kernel has
+/// any module that they may be for: one that is asked for, or one that was loaded with it.
 fn take_firmware_back(run: &mut Run, plan: &Plan) {
     let Some((_, folder)) = &plan.firmware else {
         return;
     };
-    let live = |name: &String| run.node.observe(name).state() == State::Live;
-    if plan.target.modules.iter().any(live) {
+    if plan.target.unusual || plan.target.modules.is_empty() {
+        run.info(
+            "firmware is left: the command line does not tell which modules it is for",
+            &[],
+        );
         return;
+    }
+    let needed = plan.image.modules.iter().map(|module| &module.name);
+    let new = needed.filter(|name| !plan.before.contains(name));
+    for name in plan.target.modules.iter().chain(new) {
+        match run.node.observe(name).state() {
+            State::Absent | State::BuiltIn => {}
+            state @ (State::Coming | State::Live | State::Going) => {
+                let fields = [("module", name.as_str()), ("state", state.name())];
+                run.info("firmware is left: a module may need it", &fields);
+                return;
+            }
+        }
     }
     if let Err(failure) = folder.take_away(run, &owner(&plan.config)) {
         run.warn(failure.reason, &failure.proof);
@@ -140,7 +165,7 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
     };
     let firmware = match firmware {
         Some(firmware) => {
-            let source = Source::read(run, &firmware.source)?;
+            let source = Source::read(run, Path::new(&root), &firmware.source)?;
             let folder = Folder::open(&run.node.path(&firmware.destination))?;
             folder.check_writable()?;
             Some((source, folder))
@@ -148,6 +173,8 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
         None => None,
     };
     let modules: Vec<&str> = image.modules.iter().map(|module| module.name.as_str()).collect();
+    let before = modules.iter().filter(|name| run.node.shows(name));
+    let before = before.map(|name| (*name).to_owned()).collect();
     let state = if there {
         "already loaded"
     } else {
@@ -161,6 +188,7 @@ fn check(run: &mut Run) -> Result<Plan, Failure> {
         in_tree,
         firmware,
         there,
+        before,
     })
 }
 

@@ -5,6 +5,7 @@
 )]
 
 mod arguments;
+mod beneath;
 mod cause;
 mod class_path;
 mod copy;

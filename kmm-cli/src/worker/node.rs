@@ -40,6 +40,11 @@ impl Node {
         self.root.join(absolute.trim_start_matches('/'))
     }
 
+    /// The same for a path that is none of ours.
+    pub fn path_of(&self, absolute: &Path) -> PathBuf {
+        self.root.join(absolute.strip_prefix("/").unwrap_or(absolute))
+    }
+
     /// The same as a text.
     pub fn path_text(&self, absolute: &str) -> String {
         self.path(absolute).to_string_lossy().into_owned()
@@ -81,6 +86,12 @@ impl Node {
         }
     }
 
+    /// The boot that runs, as the kubelet tells it of the node too; empty where it cannot be read.
+    pub fn boot_id(&self) -> String {
+        let text = self.text("/proc/sys/kernel/random/boot_id");
+        text.unwrap_or_default().trim().to_owned()
+    }
+
     /// What is known of the running kernel.
     pub fn kernel(&self) -> RunningKernel {
         let trimmed = |path| self.text(path).unwrap_or_default().trim().to_owned();
@@ -119,7 +130,8 @@ impl Node {
             .take(CANDIDATES)
             .filter_map(|path| {
                 let path = folder.join(path);
-                Some((fs::metadata(&path).ok()?.len(), path))
+                let data = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+                Some((data.len(), path))
             })
             .filter(|(size, _)| (1..=LARGEST_CANDIDATE).contains(size))
             .collect();
@@ -131,10 +143,15 @@ impl Node {
         objects.next()
     }
 
+    /// Whether `/sys/module` has a folder for a module, which is named with `_`.
+    pub fn shows(&self, module: &str) -> bool {
+        !module.is_empty() && !module.contains('/') && self.path("/sys/module").join(module).is_dir()
+    }
+
     /// What `/sys/module` shows of a module, which is named with `_`.
     pub fn observe(&self, module: &str) -> Observed {
         let folder = self.path("/sys/module").join(module);
-        if module.is_empty() || module.contains('/') || !folder.is_dir() {
+        if !self.shows(module) {
             return Observed::default();
         }
         let field = |name: &str| Some(text(&folder.join(name))?.trim_end().to_owned());

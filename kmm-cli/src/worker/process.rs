@@ -29,8 +29,14 @@ const GRACE: Duration = Duration::from_secs(8);
 const LOOK: Duration = Duration::from_millis(20);
 /// How long is waited for the rest of the output when modprobe has ended and something else holds it open.
 const REST: Duration = Duration::from_millis(200);
-/// Lines that are kept to find the cause; all are logged.
+/// More than pipes hold: what comes behind this many bytes was written after modprobe's end.
+const PIPE: usize = 4 << 20;
+/// Lines that are kept to find the cause, the last ones, and the most bytes of them.
 const KEPT: usize = 1000;
+const KEPT_BYTES: usize = 1 << 20;
+/// The most bytes that are logged: what modprobe says is a thousandth of it. It may go on behind that, until it is
+/// stopped like one that says nothing.
+const LOGGED: usize = 16 << 20;
 /// The most bytes of one line of the log; longer ones take several, and nothing is lost.
 const PIECE: usize = 1 << 20;
 /// Where programs are when the environment does not say.
@@ -112,31 +118,61 @@ fn follow(run: &Run, child: &mut Child, watch: &mut Watch<'_>) -> Result<VecDequ
         .into_iter()
         .filter_map(|(name, fd)| Some(Stream::new(name, fd?)))
         .collect();
-    let mut kept = VecDeque::new();
+    let mut kept = Kept::default();
+    let mut logged = 0;
     let mut ended = None;
+    let mut after_end = 0;
     while !streams.is_empty() {
         let ready = ready(&streams);
         watch.look(child)?;
-        if !ready.contains(&true) {
-            // Something that modprobe started may hold its output open for ever.
-            let gone = child.try_wait().ok().flatten().is_some();
-            let since = gone.then(|| *ended.get_or_insert_with(Instant::now));
-            if since.is_some_and(|since| since.elapsed() >= REST) {
-                break;
-            }
+        // Something that modprobe started may hold its output open for ever, or write for ever.
+        let gone = ended.is_some() || child.try_wait().ok().flatten().is_some();
+        let since = gone.then(|| *ended.get_or_insert_with(Instant::now));
+        let rest = !ready.contains(&true) || after_end > PIPE;
+        if rest && since.is_some_and(|since| since.elapsed() >= REST) {
+            break;
         }
         for (stream, _) in streams.iter_mut().zip(&ready).filter(|(_, ready)| **ready) {
-            for line in stream.lines() {
-                run.info(&line, &[("stream", stream.name)]);
-                if kept.len() == KEPT {
-                    kept.pop_front();
+            let lines = stream.lines();
+            if gone {
+                after_end += lines.iter().map(|line| line.len() + 1).sum::<usize>();
+            }
+            for line in lines {
+                if logged <= LOGGED {
+                    run.info(&line, &[("stream", stream.name)]);
+                    logged += line.len() + 1;
+                    if logged > LOGGED {
+                        let bytes = LOGGED.to_string();
+                        run.info(
+                            "the rest of what modprobe says is not logged",
+                            &[("bytes", &bytes)],
+                        );
+                    }
                 }
-                kept.push_back(line);
+                kept.push(line);
             }
         }
         streams.retain(|stream| stream.open);
     }
-    Ok(kept)
+    Ok(kept.lines)
+}
+
+/// The last lines, bounded.
+#[derive(Debug, Default)]
+struct Kept {
+    lines: VecDeque<String>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn push(&mut self, line: String) {
+        self.bytes += line.len();
+        self.lines.push_back(line);
+        while self.lines.len() > KEPT || (self.bytes > KEPT_BYTES && self.lines.len() > 1) {
+            let gone = self.lines.pop_front();
+            self.bytes -= gone.map_or(0, |line| line.len());
+        }
+    }
 }
 
 /// Which streams have something to read, or have ended; none of them after [`LOOK`].
@@ -292,6 +328,23 @@ mod tests {
             assert_eq!(cut(&mut rest, true), ["last"]);
             assert_eq!(cut(&mut rest, true), Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn the_last_lines_are_kept() {
+        let mut kept = Kept::default();
+        for number in 0..3 * KEPT {
+            kept.push(number.to_string());
+        }
+        assert_eq!(kept.lines.len(), KEPT);
+        assert_eq!(kept.lines.back(), Some(&(3 * KEPT - 1).to_string()));
+        for _ in 0..10 {
+            kept.push("x".repeat(KEPT_BYTES / 2));
+        }
+        assert_eq!((kept.lines.len(), kept.bytes), (2, KEPT_BYTES));
+        // One line is always kept: what modprobe said last.
+        kept.push("y".repeat(2 * KEPT_BYTES));
+        assert_eq!(kept.lines.len(), 1);
     }
 
     #[test]

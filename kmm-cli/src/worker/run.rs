@@ -55,10 +55,13 @@ impl Run {
                 );
             }
         }
+        let node = Node::new(&options.root);
+        let mut report = Report::new(action, "");
+        report.boot_id = node.boot_id();
         Self {
-            node: Node::new(&options.root),
+            node,
             options,
-            report: Report::new(action, ""),
+            report,
             step: "start",
             places: Cell::new(0),
             told_to_stop,
@@ -89,11 +92,14 @@ impl Run {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
-        if self.is_to_stop() {
-            let proof = format!("told to stop before the end of the step `{}`", self.step);
-            return Err(Failure::new(Reason::Interrupted, proof));
-        }
-        Ok(())
+        self.stopped().map_or(Ok(()), Err)
+    }
+
+    /// The end of a run that is to stop.
+    pub fn stopped(&self) -> Option<Failure> {
+        let proof = || format!("told to stop before the end of the step `{}`", self.step);
+        self.is_to_stop()
+            .then(|| Failure::new(Reason::Interrupted, proof()))
     }
 
     /// Whether this is the first place of the step `place`, or the N-th of `STEP:N`.

@@ -43,6 +43,9 @@ pub fn unload(run: &mut Run) -> Result<(Reason, String), Failure> {
         return Ok((Reason::NotLoaded, proof));
     }
     check(run, &there, &image)?;
+    if !target.unusual {
+        image::can_be_searched(&run.node, &target, release)?;
+    }
     run.begin("modprobe")?;
     let mut log = KernelLog::open(&run.node);
     let outcome = process::modprobe(run, &target.command)?;
@@ -141,7 +144,7 @@ fn why(run: &mut Run, left: &[String], cause: Failure, target: &Target, image: &
         let exports = object.into_iter().flat_map(|object| &object.exports);
         let symbols: Vec<&str> = exports.map(|export| export.name.as_str()).collect();
         let likely = if observed.holders.is_empty() {
-            image::naming(&run.node, target, release.trim(), &symbols)
+            image::naming(run, target, release.trim(), &symbols)
         } else {
             Vec::new()
         };

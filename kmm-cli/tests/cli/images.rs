@@ -76,21 +76,7 @@ fn tar(files: &Files) -> Vec<u8> {
 /// An OCI layout with one image of one layer, tagged `v1`.
 fn layout(rootfs: &Files) -> Files {
     let mut files = Files::new();
-    let mut blob = |kind: &str, bytes: Vec<u8>| {
-        let (digest, size) = (Digest::sha256(&bytes), bytes.len());
-        let path = format!("blobs/{}", digest.to_string().replace(':', "/"));
-        files.push((path, bytes));
-        json!({"mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest.to_string(), "size": size})
-    };
-    let layer = tar(rootfs);
-    let config = json!({
-        "os": "linux", "architecture": "amd64", "created": "2026-11-21T00:00:00Z",
-        "rootfs": {"type": "layers", "diff_ids": [Digest::sha256(&layer).to_string()]},
-    });
-    let layer = blob("layer.v1.tar", layer);
-    let config = blob("config.v1+json", config.to_string().into_bytes());
-    let manifest = json!({"schemaVersion": 2, "config": config, "layers": [layer]});
-    let mut manifest = blob("manifest.v1+json", manifest.to_string().into_bytes());
+    let mut manifest = image(&mut files, rootfs, "amd64");
     manifest["annotations"] = json!({"org.opencontainers.image.ref.name": "v1"});
     let index = json!({"schemaVersion": 2, "manifests": [manifest]});
     files.push(("index.json".to_owned(), index.to_string().into_bytes()));
@@ -99,6 +85,45 @@ fn layout(rootfs: &Files) -> Files {
         br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(),
     ));
     files
+}
+
+/// The blobs of an index with one image for each architecture; the index is the last one.
+fn several(rootfs: &Files, architectures: &[&str]) -> Files {
+    let mut files = Files::new();
+    let manifests: Vec<Value> = architectures
+        .iter()
+        .map(|architecture| {
+            let mut manifest = image(&mut files, rootfs, architecture);
+            manifest["platform"] = json!({"os": "linux", "architecture": architecture});
+            manifest
+        })
+        .collect();
+    let index = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": manifests,
+    });
+    let index = index.to_string().into_bytes();
+    let path = format!("blobs/{}", Digest::sha256(&index).to_string().replace(':', "/"));
+    files.push((path, index));
+    files
+}
+
+/// Adds the blobs of an image of one layer, and gives what names it.
+fn image(files: &mut Files, rootfs: &Files, architecture: &str) -> Value {
+    let mut blob = |kind: &str, bytes: Vec<u8>| {
+        let (digest, size) = (Digest::sha256(&bytes), bytes.len());
+        let path = format!("blobs/{}", digest.to_string().replace(':', "/"));
+        files.push((path, bytes));
+        json!({"mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest.to_string(), "size": size})
+    };
+    let layer = tar(rootfs);
+    let config = json!({
+        "os": "linux", "architecture": architecture, "created": "2026-11-21T00:00:00Z",
+        "rootfs": {"type": "layers", "diff_ids": [Digest::sha256(&layer).to_string()]},
+    });
+    let layer = blob("layer.v1.tar", layer);
+    let config = blob("config.v1+json", config.to_string().into_bytes());
+    let manifest = json!({"schemaVersion": 2, "config": config, "layers": [layer]});
+    blob("manifest.v1+json", manifest.to_string().into_bytes())
 }
 
 /// Writes a layout and an archive of it.
@@ -358,7 +383,9 @@ fn answer_request(mut stream: TcpStream, files: &Files, allowed: Option<&str>) -
         None if path == "/v2/" => ("200 OK", &b"{}"[..]),
         None => ("404 Not Found", &b"{}"[..]),
     };
-    let kind = if path.contains("/manifests/") {
+    let kind = if body.windows(11).any(|part| part == b"\"manifests\"") {
+        "application/vnd.oci.image.index.v1+json"
+    } else if path.contains("/manifests/") {
         "application/vnd.oci.image.manifest.v1+json"
     } else {
         "application/octet-stream"
@@ -413,6 +440,68 @@ fn images_of_a_mapping_are_had_from_their_registry() {
         check(true, "v2", &[]),
         (1, "does-not-fit".to_owned(), vec!["KMM3090".to_owned()])
     );
+}
+
+/// Whoever asks looks at the image that nodes of the Module pull.
+#[test]
+fn of_several_architectures_that_of_the_nodes_is_read() {
+    let registry = Registry::start(several(&rootfs("right"), &["amd64", "arm64"]));
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("registries.conf");
+    fs::write(&empty, "").unwrap();
+    let image = format!("{}/acme/base:v1", registry.address);
+    let run = |selector: &Value, args: &[&str]| -> Value {
+        let module = json!({
+            "apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Module",
+            "metadata": {"name": "base", "namespace": "drivers"},
+            "spec": {"selector": selector, "moduleLoader": {"container": {
+                "modprobe": {"moduleName": "kmm_base"},
+                "registryTLS": {"insecure": true},
+                "kernelMappings": [{"regexp": "cloud", "containerImage": image}],
+            }}},
+        });
+        let symvers = ["--symvers", "examples/images/Module.symvers"];
+        let always = ["-f", "-", "-o", "json", "-k", KERNEL, "--plain-http"];
+        let output = command(&[args, &always[..], &symvers[..]].concat())
+            .stdin(module.to_string())
+            .env("NO_PROXY", "127.0.0.1")
+            .env("REGISTRY_AUTH_FILE", folder.path().join("none"))
+            .env("CONTAINERS_REGISTRIES_CONF", &empty)
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)))
+    };
+    // The modules in both are for amd64.
+    for (selector, more, platform, fits) in [
+        (json!({"a": "b"}), None, "linux/amd64", true),
+        (json!({"kubernetes.io/arch": "amd64"}), None, "linux/amd64", true),
+        (json!({"kubernetes.io/arch": "arm64"}), None, "linux/arm64", false),
+        (
+            json!({"kubernetes.io/arch": "arm64"}),
+            Some("linux/amd64"),
+            "linux/amd64",
+            true,
+        ),
+    ] {
+        let more: Vec<&str> = more
+            .iter()
+            .flat_map(|platform| ["--platform", platform])
+            .collect();
+        let verdict = if fits { "fits" } else { "does-not-fit" };
+        for given in [None, Some(image.as_str())] {
+            let args: Vec<&str> = ["image", "check"].into_iter().chain(given).collect();
+            let checked = run(&selector, &[&args, &more[..]].concat());
+            let result = &checked["results"][0];
+            assert_eq!(
+                (&result["platform"], &result["verdict"]),
+                (&json!(platform), &json!(verdict)),
+                "{selector} {given:?}"
+            );
+        }
+        let judged = run(&selector, &[&["preflight"], &more[..]].concat());
+        let state = if fits { "ready" } else { "willNotLoad" };
+        assert_eq!(judged["modules"][0]["state"], state, "{selector}: {judged}");
+    }
 }
 
 /// `puller:password`, as it is sent.

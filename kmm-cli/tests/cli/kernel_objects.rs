@@ -259,3 +259,39 @@ fn a_tree_that_cannot_be_had_is_no_answer() {
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn texts_without_an_end_are_refused() {
+    let (_folder, base) = tree();
+    for (flag, name) in [("-E", "Module.symvers"), ("-F", "System.map")] {
+        let said = depmod(&base, &["-n", "-e", flag, "/dev/zero"]);
+        assert_eq!(said.status.code(), Some(2), "{name}");
+        assert_eq!(
+            stderr(&said),
+            "kmm: `/dev/zero` is too large: at most 64 MiB are read\n",
+            "{name}"
+        );
+    }
+    let said = kmm(&["depmod", "-b", &base, "-n", "-C", "/dev/zero", VERSION]);
+    assert_eq!(said.status.code(), Some(2));
+    assert!(
+        stderr(&said).contains("`/dev/zero`: more than 64 MiB"),
+        "{}",
+        stderr(&said)
+    );
+    let index = Path::new(&base)
+        .join("lib/modules")
+        .join(VERSION)
+        .join("modules.dep.bin");
+    let by_name = || kmm(&["modinfo", "-b", &base, "-k", VERSION, "a"]);
+    std::os::unix::fs::symlink("/dev/zero", &index).unwrap();
+    let said = by_name();
+    assert_eq!(said.status.code(), Some(2));
+    assert!(stderr(&said).contains("it is no file"), "{}", stderr(&said));
+    fs::remove_file(&index).unwrap();
+    let large = fs::File::create(&index).unwrap();
+    large.set_len((64 << 20) + 1).unwrap();
+    let said = by_name();
+    assert_eq!(said.status.code(), Some(2));
+    assert!(stderr(&said).contains("more than 64 MiB"), "{}", stderr(&said));
+}

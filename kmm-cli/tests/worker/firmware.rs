@@ -26,6 +26,10 @@ pub(crate) const TESTS: &[Test] = &[
         a_failed_load_leaves_nothing,
     ),
     (
+        "firmware::a_failed_load_leaves_what_may_be_needed",
+        a_failed_load_leaves_what_may_be_needed,
+    ),
+    (
         "firmware::folders_that_cannot_be_used",
         folders_that_cannot_be_used,
     ),
@@ -204,6 +208,51 @@ fn a_failed_load_leaves_nothing() {
     node.modprobe_does("err modprobe: ERROR: could not insert 'nic': No such device\nexit 1");
     node.run("load", WITH, HOST).expect(1, "NoDevice");
     assert_eq!(node.files("lib/firmware"), before);
+}
+
+/// What a module may still ask for stays, and what none can ask for goes.
+fn a_failed_load_leaves_what_may_be_needed() {
+    let fails = "err modprobe: ERROR: could not insert 'nic': Connection timed out\nexit 1";
+    for (script, module) in [
+        ("module nic coming", "nic"),
+        ("module nic going", "nic"),
+        ("module nic live", "nic"),
+        // It stays when what needs it cannot be loaded, and may want the same files.
+        ("module acme_bus live", "acme_bus"),
+    ] {
+        let node = Node::new();
+        node.write("tmp/firmware/acme/a.bin", "ours");
+        let before = node.files("lib/firmware");
+        node.modprobe_does(&format!("{script}\n{fails}"));
+        let ended = node.run("load", WITH, HOST);
+        assert_eq!(ended.code, Some(1), "{script}");
+        assert_eq!(node.read("lib/firmware/acme/a.bin"), "ours", "{script}");
+        let state = script.rsplit_once(' ').unwrap().1;
+        let line =
+            format!("message=\"firmware is left: a module may need it\" module={module} state={state}");
+        assert!(ended.log.contains(&line), "{script}: {}", ended.log);
+        // When it is gone, the next failure takes them away.
+        fs::remove_dir_all(node.path("sys/module").join(module)).unwrap();
+        node.modprobe_does(fails);
+        assert_eq!(node.run("load", WITH, HOST).code, Some(1));
+        assert_eq!(node.files("lib/firmware"), before, "{script}");
+    }
+    // One that was there before is no reason.
+    let node = Node::new();
+    node.write("tmp/firmware/acme/a.bin", "ours");
+    node.loaded("acme_bus", "BUS1");
+    node.modprobe_does(fails);
+    assert_eq!(node.run("load", WITH, HOST).code, Some(1));
+    assert_eq!(node.files("lib/firmware"), []);
+    // Where the kernel does not let modprobe go, nobody knows what comes.
+    node.modprobe_does("wait");
+    let options = [HOST, &["--timeout", "0"]].concat();
+    node.run("load", WITH, &options).expect(1, "ModprobeTimeout");
+    assert_eq!(node.read("lib/firmware/acme/a.bin"), "ours");
+    node.modprobe_does("");
+    node.run("load", WITH, HOST).expect(0, "Loaded");
+    node.run("unload", WITH, HOST).expect(0, "Unloaded");
+    assert_eq!(node.files("lib/firmware"), []);
 }
 
 fn folders_that_cannot_be_used() {

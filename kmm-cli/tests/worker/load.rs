@@ -1,6 +1,7 @@
 //! Loading.
 
 use crate::Test;
+use crate::modprobe::WAITS;
 use crate::node::NIC;
 use crate::node::Node;
 use crate::node::RELEASE;
@@ -29,6 +30,7 @@ pub(crate) const TESTS: &[Test] = &[
         a_module_of_the_kernel_itself,
     ),
     ("load::lines_have_no_limit", lines_have_no_limit),
+    ("load::the_log_has_a_limit", the_log_has_a_limit),
 ];
 
 fn once_and_again() {
@@ -135,12 +137,12 @@ fn parameters_are_looked_at() {
     node.run("load", &config("mode=fast"), &[]).expect(0, "Loaded");
     node.run("unload", NIC, &[]).expect(0, "Unloaded");
     node.modprobe_does("wait");
-    let child = node.command("load", &config("mode=fast"), &[]).spawn().unwrap();
-    node.wait("modprobe runs", || node.path("modprobe.waits").exists());
+    let mut run = node.start("load", &config("mode=fast"), &[]);
+    run.until(WAITS);
     node.loaded("nic", "NIC1");
     node.write("sys/module/nic/parameters/mode", "slow\n");
-    node.write("modprobe.go", "");
-    node.end(child)
+    node.modprobe_goes_on();
+    node.end(run)
         .expect(0, "Loaded")
         .expect_warning("ParameterDiffers");
 }
@@ -191,6 +193,22 @@ fn a_module_of_the_kernel_itself() {
     node.folder("sys/module/nic/parameters");
     node.run("load", NIC, &[]).expect(1, "BuiltIn");
     assert_eq!(node.calls(), [""; 0]);
+}
+
+/// All that modprobe says is read; what is more than anybody reads is not logged.
+fn the_log_has_a_limit() {
+    let node = Node::new();
+    node.modprobe_does("long 20000000\nerr the last word");
+    let ended = node.run("load", NIC, &[]).expect(0, "Loaded");
+    assert!(ended.log.len() < 18 << 20, "{} bytes of log", ended.log.len());
+    assert!(
+        ended.log.contains("the rest of what modprobe says is not logged"),
+        "no word of the limit"
+    );
+    // What it said last is the cause all the same.
+    node.run("unload", NIC, &[]).expect(0, "Unloaded");
+    node.modprobe_does("long 20000000\nerr modprobe: ERROR: could not insert 'nic': No such device\nexit 1");
+    node.run("load", NIC, &[]).expect(1, "NoDevice");
 }
 
 fn lines_have_no_limit() {

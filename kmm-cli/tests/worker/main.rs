@@ -14,6 +14,9 @@
 mod builder;
 mod faults;
 mod firmware;
+#[cfg(feature = "cluster")]
+mod guide;
+mod hostile;
 mod load;
 mod modprobe;
 mod node;
@@ -21,48 +24,37 @@ mod stop;
 mod unload;
 
 use std::path::Path;
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+use libtest_mimic::Trial;
 
 /// A test and its name.
 type Test = (&'static str, fn());
 
-fn main() {
+fn main() -> ExitCode {
     let own_name = std::env::args().next().unwrap_or_default();
     match Path::new(&own_name).file_name().and_then(|name| name.to_str()) {
         Some("modprobe") => std::process::exit(modprobe::main()),
         Some("dmesg") => std::process::exit(modprobe::dmesg()),
         _ => {}
     }
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let filters: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
-    let tests: Vec<Test> = [
+    let tests = [
         load::TESTS,
         unload::TESTS,
         firmware::TESTS,
         faults::TESTS,
+        hostile::TESTS,
         stop::TESTS,
-    ]
-    .concat();
-    let chosen: Vec<&Test> = tests
-        .iter()
-        .filter(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())))
-        .collect();
-    if words.iter().any(|word| word == "--list") {
-        for (name, _) in chosen {
-            println!("{name}: test");
-        }
-        return;
-    }
-    let mut failed = Vec::new();
-    for (name, test) in &chosen {
-        let result = std::panic::catch_unwind(test);
-        println!("test {name} ... {}", if result.is_ok() { "ok" } else { "FAILED" });
-        if result.is_err() {
-            failed.push(*name);
-        }
-    }
-    println!("{} tests, {} failed", chosen.len(), failed.len());
-    if !failed.is_empty() {
-        println!("failed: {}", failed.join(", "));
-        std::process::exit(101);
-    }
+        #[cfg(feature = "cluster")]
+        guide::TESTS,
+    ];
+    let trial = |(name, test): Test| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let trials = tests.concat().into_iter().map(trial).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

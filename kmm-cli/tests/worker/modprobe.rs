@@ -1,8 +1,9 @@
 //! The modprobe of a node that is a folder.
 //!
-//! It does what the lines of `modprobe.does` say: `out TEXT`, `err TEXT`, `kernel TEXT`, `long BYTES`, `wait` (until
-//! `modprobe.go` is there), `die` (of a signal), `gone` (the kernel's list of modules), `hold` (leaves a child that keeps the output open), `exit CODE`. Without an `exit` it then
-//! loads or unloads.
+//! It does what the lines of `modprobe.does` say: `out TEXT`, `err TEXT`, `kernel TEXT`, `long BYTES`, `wait` (says so, and
+//! goes on when the pipe `modprobe.go` is opened), `die` (of a signal), `gone` (the kernel's list of modules), `hold`
+//! (leaves a child that keeps the output open), `flood` (writes for ever), `flooded` (leaves a child that does),
+//! `module NAME STATE`, `exit CODE`. Without an `exit` it then loads or unloads.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +19,9 @@ use kmm_core::modprobe::module_of_file;
 
 use crate::node::RELEASE;
 
+/// What it says when it waits.
+pub(crate) const WAITS: &str = "waiting-for-the-test";
+
 pub(crate) fn main() -> i32 {
     let mut args = std::env::args();
     let own = PathBuf::from(args.next().unwrap());
@@ -26,6 +30,9 @@ pub(crate) fn main() -> i32 {
     if args.first().is_some_and(|word| word == "--hold") {
         std::thread::sleep(Duration::from_secs(20));
         return 0;
+    }
+    if args.first().is_some_and(|word| word == "--flood") {
+        return flood();
     }
     assert_eq!(std::env::var_os("MODPROBE_OPTIONS"), None);
     let mut calls = fs::OpenOptions::new()
@@ -43,10 +50,16 @@ pub(crate) fn main() -> i32 {
             "kernel" => kernel_says(&root, rest),
             "long" => println!("{}", "x".repeat(rest.parse().unwrap())),
             "wait" => {
-                fs::write(root.join("modprobe.waits"), "").unwrap();
-                while !root.join("modprobe.go").exists() {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                println!("{WAITS}");
+                drop(fs::File::open(root.join("modprobe.go")).unwrap());
+            }
+            "flood" => return flood(),
+            "flooded" => drop(std::process::Command::new(&own).arg("--flood").spawn().unwrap()),
+            "module" => {
+                let (name, state) = rest.split_once(' ').unwrap();
+                let folder = root.join("sys/module").join(name);
+                fs::create_dir_all(folder.join("holders")).unwrap();
+                fs::write(folder.join("initstate"), format!("{state}\n")).unwrap();
             }
             "hold" => drop(std::process::Command::new(&own).arg("--hold").spawn().unwrap()),
             "gone" => fs::remove_file(root.join("proc/modules")).unwrap(),
@@ -57,6 +70,13 @@ pub(crate) fn main() -> i32 {
         }
     }
     run(&root, &args)
+}
+
+/// Writes until nobody reads any more.
+fn flood() -> i32 {
+    let line = format!("{}\n", "flood ".repeat(500));
+    while std::io::stdout().write_all(line.as_bytes()).is_ok() {}
+    1
 }
 
 /// Into the device, or where a node has none, into what `dmesg` prints.

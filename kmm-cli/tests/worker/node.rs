@@ -1,19 +1,25 @@
 //! A node that is a folder.
 
 use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
+use std::process::ChildStderr;
 use std::process::Command;
 use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
 
 use kmm_core::depmod::Config;
 use kmm_core::depmod::Index;
 use kmm_core::depmod::Options;
 use kmm_files::FolderTree;
+use rustix::fs::CWD;
+use rustix::fs::Mode;
+use rustix::process::Pid;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::builder::Object;
@@ -26,6 +32,49 @@ const LAYOUT: u32 = 1;
 /// A node: `/proc`, `/sys`, `/lib/modules`, `/lib/firmware`, and `/tmp` with an image.
 pub(crate) struct Node {
     folder: tempfile::TempDir,
+}
+
+/// A run that goes on, and what it has logged so far.
+pub(crate) struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    log: String,
+}
+
+impl Running {
+    /// Reads the log up to a line with these words; false where it ends without it.
+    pub(crate) fn reaches(&mut self, words: &str) -> bool {
+        loop {
+            let begin = self.log.len();
+            if self.stderr.read_line(&mut self.log).unwrap() == 0 {
+                return false;
+            }
+            if self.log[begin..].contains(words) {
+                return true;
+            }
+        }
+    }
+
+    /// The same where it has to come.
+    #[track_caller]
+    pub(crate) fn until(&mut self, words: &str) {
+        assert!(self.reaches(words), "no `{words}`:\n{}", self.log);
+    }
+
+    pub(crate) fn tell(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+impl From<Child> for Running {
+    fn from(mut child: Child) -> Self {
+        let stderr = child.stderr.take().unwrap();
+        Self {
+            child,
+            stderr: BufReader::new(stderr),
+            log: String::new(),
+        }
+    }
 }
 
 /// How a run ended.
@@ -171,6 +220,21 @@ impl Node {
     /// What the modprobe of this node does instead of loading or unloading, see [`crate::modprobe`].
     pub(crate) fn modprobe_does(&self, lines: &str) {
         self.write("modprobe.does", lines);
+        if lines.contains("wait") {
+            self.pipe("modprobe.go");
+        }
+    }
+
+    /// Lets a modprobe go on that waits.
+    pub(crate) fn modprobe_goes_on(&self) {
+        let pipe = fs::OpenOptions::new().write(true).open(self.path("modprobe.go"));
+        drop(pipe.unwrap());
+    }
+
+    /// A pipe, in place of what may be there.
+    pub(crate) fn pipe(&self, path: &str) {
+        let _ = fs::remove_file(self.path(path));
+        rustix::fs::mkfifoat(CWD, self.path(path), Mode::RUSR | Mode::WUSR).unwrap();
     }
 
     /// The command lines of modprobe so far, without the folder of this node.
@@ -201,28 +265,20 @@ impl Node {
         found
     }
 
-    /// Waits until something is so; fails where it takes longer than anything here can.
-    #[track_caller]
-    pub(crate) fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
-        let begin = Instant::now();
-        while !is_so() {
-            assert!(
-                begin.elapsed() < Duration::from_secs(60),
-                "waited in vain: {what}"
-            );
-            std::thread::sleep(Duration::from_millis(2));
-        }
+    /// The worker with these words, on this node.
+    pub(crate) fn bare(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kmm-worker"));
+        command.args(words).arg("--root").arg(self.folder.path());
+        command
     }
 
     pub(crate) fn command(&self, verb: &str, config: &str, options: &[&str]) -> Command {
         self.write("config.yaml", config);
         let _ = fs::remove_file(self.path("result"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kmm-worker"));
+        let config = self.path("config.yaml");
+        let mut command = self.bare(&["kmod", verb]);
         command
-            .args(["kmod", verb])
-            .arg(self.path("config.yaml"))
-            .arg("--root")
-            .arg(self.folder.path())
+            .arg(config)
             .arg("--modprobe")
             .arg(self.path("sbin/modprobe"))
             .arg("--result")
@@ -236,14 +292,20 @@ impl Node {
     }
 
     pub(crate) fn run(&self, verb: &str, config: &str, options: &[&str]) -> Ended {
-        self.end(self.command(verb, config, options).spawn().unwrap())
+        self.end(self.start(verb, config, options))
     }
 
-    pub(crate) fn end(&self, child: Child) -> Ended {
-        let output = child.wait_with_output().unwrap();
+    pub(crate) fn start(&self, verb: &str, config: &str, options: &[&str]) -> Running {
+        self.command(verb, config, options).spawn().unwrap().into()
+    }
+
+    pub(crate) fn end(&self, running: impl Into<Running>) -> Ended {
+        let mut running = running.into();
+        running.stderr.read_to_string(&mut running.log).unwrap();
+        let output = running.child.wait_with_output().unwrap();
         assert!(output.stdout.is_empty(), "data on standard output");
         let root = self.folder.path().to_string_lossy().into_owned();
-        let log = String::from_utf8(output.stderr).unwrap().replace(&root, "");
+        let log = running.log.replace(&root, "");
         let result = fs::read_to_string(self.path("result")).unwrap_or_default();
         assert!(result.len() <= 4096);
         Ended {

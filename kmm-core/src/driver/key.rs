@@ -22,6 +22,8 @@ pub enum Key {
     Images(ModuleName),
     /// [`device_plugin`](crate::reconcile::device_plugin) for a Module.
     DevicePlugin(ModuleName),
+    /// [`namespace`](crate::reconcile::namespace) for a namespace.
+    Namespace(String),
 }
 
 impl Key {
@@ -34,32 +36,36 @@ impl Key {
             Self::Module(_) => "module",
             Self::Images(_) => "images",
             Self::DevicePlugin(_) => "device-plugin",
+            Self::Namespace(_) => "namespace",
         }
     }
 
-    /// The Module; `None` where it is about a node.
+    /// The Module; `None` where it is about a node or a namespace.
     pub fn module(&self) -> Option<&ModuleName> {
         match self {
             Self::Module(name) | Self::Images(name) | Self::DevicePlugin(name) => Some(name),
-            Self::Assign(_) | Self::NodeModules(_) | Self::PluginLabels(_) => None,
+            Self::Assign(_) | Self::NodeModules(_) | Self::PluginLabels(_) | Self::Namespace(_) => None,
         }
     }
 
-    /// The node; `None` where it is about a Module.
+    /// The node; `None` where it is about a Module or a namespace.
     pub fn node(&self) -> Option<&str> {
         match self {
             Self::Assign(node) | Self::NodeModules(node) | Self::PluginLabels(node) => Some(node),
-            Self::Module(_) | Self::Images(_) | Self::DevicePlugin(_) => None,
+            Self::Module(_) | Self::Images(_) | Self::DevicePlugin(_) | Self::Namespace(_) => None,
         }
     }
 }
 
 impl fmt::Display for Key {
-    /// `assign node-1`, `images drivers/acme-nic`.
+    /// `assign node-1`, `images drivers/acme-nic`, `namespace drivers`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.controller())?;
         match self {
-            Self::Assign(node) | Self::NodeModules(node) | Self::PluginLabels(node) => write!(f, " {node}"),
+            Self::Assign(name)
+            | Self::NodeModules(name)
+            | Self::PluginLabels(name)
+            | Self::Namespace(name) => write!(f, " {name}"),
             Self::Module(name) | Self::Images(name) | Self::DevicePlugin(name) => {
                 write!(f, " {}/{}", name.namespace, name.name)
             }

@@ -11,8 +11,8 @@
 //!    change to [`Driver::observe`], the end of each list to [`Driver::listed`].
 //! 2. Take one of [`Driver::ready`], ask [`Driver::begin`] for its plan.
 //! 3. Before the first action read each object of [`Plan::basis`](crate::reconcile::Plan::basis) and see that it has that
-//!    version, and the node of [`Driver::rests_on_node`] and see that it is as it was shown; where that is not so,
-//!    [`Driver::finish`] with [`Outcome::Behind`].
+//!    version, and the node of [`Driver::rests_on_node`] and see that it is as it was shown when [`Driver::begin`] decided
+//!    (so ask for it then: the caches go on); where that is not so, [`Driver::finish`] with [`Outcome::Behind`].
 //! 4. Carry the actions out in order. Tell each answer to [`Driver::wrote`]. The first that fails ends the plan.
 //! 5. [`Driver::finish`]. Where nothing is ready, wait for a change or for [`Driver::next_due`].
 //!
@@ -192,7 +192,11 @@ impl Driver {
                 self.cache.is_module_deleting(name)
                     && (self.queue.under_way().any(waits) || self.unseen.has(Kind::NodeModulesConfig))
             }
-            Key::Assign(_) | Key::Images(_) | Key::NodeModules(_) | Key::PluginLabels(_) => false,
+            Key::Assign(_)
+            | Key::Images(_)
+            | Key::NodeModules(_)
+            | Key::PluginLabels(_)
+            | Key::Namespace(_) => false,
         }
     }
 
@@ -234,7 +238,8 @@ impl Driver {
             | Key::PluginLabels(_)
             | Key::Module(_)
             | Key::Images(_)
-            | Key::DevicePlugin(_) => None,
+            | Key::DevicePlugin(_)
+            | Key::Namespace(_) => None,
         }
     }
 

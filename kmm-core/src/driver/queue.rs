@@ -313,6 +313,9 @@ impl Unseen {
             Key::Module(name) => of_module(Kind::Module, name) || of_module(Kind::ModuleImagesConfig, name),
             Key::Images(name) => of_module(Kind::ModuleImagesConfig, name),
             Key::DevicePlugin(name) => of_module(Kind::Module, name),
+            Key::Namespace(name) => self
+                .writes
+                .contains_key(&ObjectRef::cluster(Kind::Namespace, name)),
         }
     }
 }

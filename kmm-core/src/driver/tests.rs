@@ -235,3 +235,37 @@ fn a_kubelet_without_image_volumes_is_a_matter_of_its_node() {
     assert!(operator.driver.set_image_volumes("n1", false));
     assert!(operator.driver.set_image_volumes("n1", true));
 }
+
+/// A namespace that keeps its mark when its last Module has gone is looked at: then, and after a restart.
+#[test]
+fn a_mark_that_is_left_is_seen() {
+    let namespace =
+        |labels: Value| json!({"kind": "Namespace", "metadata": {"name": "drivers", "labels": labels}});
+    let mark = json!({crate::reconcile::names::CONTAINS_MODULES: ""});
+    let key = Key::Namespace("drivers".to_owned());
+    let removes = |operator: &mut Operator| operator.driver.begin(&key, NOW).plan.actions.len() == 1;
+
+    let mut operator = Operator::new(1);
+    operator.show(namespace(mark.clone()));
+    assert!(operator.decide().contains(&key));
+    assert!(!removes(&mut operator));
+    operator.driver.finish(&key, Outcome::Done, NOW);
+    for place in 0..MODULES {
+        operator.take(ObjectRef::namespaced(
+            Kind::Module,
+            "drivers",
+            format!("m{place}"),
+        ));
+    }
+    assert!(operator.driver.ready(NOW).any(|ready| *ready == key));
+    assert!(removes(&mut operator));
+
+    let mut anew = Operator {
+        driver: Driver::new(Installation::default()),
+        version: 0,
+    };
+    anew.show(namespace(mark));
+    WATCHED.into_iter().for_each(|kind| anew.driver.listed(kind));
+    assert!(anew.driver.ready(NOW).any(|ready| *ready == key));
+    assert!(removes(&mut anew));
+}

@@ -16,6 +16,7 @@ use crate::reconcile::images::Placement;
 use crate::reconcile::module;
 use crate::reconcile::module::Noted;
 use crate::reconcile::module::Tally;
+use crate::reconcile::namespace;
 use crate::reconcile::node_modules;
 use crate::reconcile::plugin_labels;
 use crate::resolve::ModuleName;
@@ -38,6 +39,7 @@ pub(super) fn decide(driver: &mut Driver, key: &Key, now: Timestamp) -> Plan {
         Key::Module(name) => module(driver, name),
         Key::Images(name) => images(driver, name, now),
         Key::DevicePlugin(name) => device_plugin(driver, name),
+        Key::Namespace(name) => namespace(driver, name),
     }
 }
 
@@ -175,5 +177,17 @@ fn device_plugin(driver: &Driver, name: &ModuleName) -> Plan {
         module,
         tally: shares.tally(name).unwrap_or(&Tally::default()),
         daemon_sets: &cache.daemon_sets(&Group::Sets(name.clone())),
+    })
+}
+
+fn namespace(driver: &Driver, name: &str) -> Plan {
+    let Driver { cache, .. } = driver;
+    let namespace = cache.find(&ObjectRef::cluster(Kind::Namespace, name));
+    let Some(namespace) = namespace.and_then(|seen| seen.namespace()) else {
+        return Plan::default();
+    };
+    namespace::plan(&namespace::View {
+        namespace,
+        has_modules: cache.modules_in(name).next().is_some(),
     })
 }

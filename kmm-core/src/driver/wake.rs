@@ -24,26 +24,29 @@ pub(super) fn wake(
         name: target.name.clone(),
         namespace: target.namespace.clone(),
     };
-    let node = || target.name.clone();
+    let name = || target.name.clone();
     let mut keys = Vec::new();
     match target.kind {
         Kind::Node => {
             // Heartbeats and the like change nothing that is read.
             if before.and_then(Seen::node) != after.and_then(Seen::node) {
                 keys.extend([
-                    Key::Assign(node()),
-                    Key::NodeModules(node()),
-                    Key::PluginLabels(node()),
+                    Key::Assign(name()),
+                    Key::NodeModules(name()),
+                    Key::PluginLabels(name()),
                 ]);
             }
         }
-        Kind::NodeModulesConfig => keys.extend([Key::Assign(node()), Key::NodeModules(node())]),
+        Kind::NodeModulesConfig => keys.extend([Key::Assign(name()), Key::NodeModules(name())]),
         Kind::Module => {
             keys.extend([Key::Module(module()), Key::DevicePlugin(module())]);
             driver.candidates.see_module(&driver.cache, &module());
             if matters_to_nodes(before, after) {
                 keys.push(Key::Images(module()));
                 wake_nodes(driver, &module(), now);
+            }
+            if after.is_none() {
+                keys.push(Key::Namespace(target.namespace.clone()));
             }
         }
         Kind::ModuleImagesConfig => {
@@ -62,6 +65,10 @@ pub(super) fn wake(
                         namespace: target.name.clone(),
                     })
                 }));
+                // Also where the first lists show one that no Module is left for.
+                if is_marked(after) == Some(true) {
+                    keys.push(Key::Namespace(name()));
+                }
             }
         }
         Kind::Pod | Kind::DaemonSet => {

@@ -1,5 +1,7 @@
 //! From facts about the image to what an upgrade means.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::resolve::ResolveError;
@@ -16,6 +18,18 @@ pub enum Existence {
     NotAsked,
     /// The registry gave no answer; why.
     Unknown(String),
+}
+
+impl Existence {
+    /// A stable name of the variant, in camel case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Absent => "absent",
+            Self::NotAsked => "notAsked",
+            Self::Unknown(_) => "unknown",
+        }
+    }
 }
 
 /// Whether what is in an image loads on the kernel.
@@ -56,7 +70,23 @@ pub enum State {
     Unknown,
 }
 
-/// Why.
+impl State {
+    /// All of them, the best one first.
+    pub const ALL: [Self; 4] = [Self::Ready, Self::MustBeBuilt, Self::WillNotLoad, Self::Unknown];
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "ready",
+            Self::MustBeBuilt => "must be built",
+            Self::WillNotLoad => "will not load",
+            Self::Unknown => "not known",
+        })
+    }
+}
+
+/// Why. It prints as a sentence; [`Reason::details`] is what stands behind that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -111,6 +141,59 @@ impl Reason {
             Self::NotAsked => "notAsked",
             Self::NoAnswer(_) => "noAnswer",
         }
+    }
+}
+
+impl Reason {
+    /// What is behind it, one line each.
+    pub fn details(&self) -> &[String] {
+        match self {
+            Self::DoesNotFit { why, .. } => why,
+            Self::NoAnswer(why) => std::slice::from_ref(why),
+            Self::NothingToLoad
+            | Self::Resolve(_)
+            | Self::NoImage
+            | Self::Fits
+            | Self::NotChecked
+            | Self::Build
+            | Self::Sign
+            | Self::NoSuchImage
+            | Self::NoUnsignedImage
+            | Self::NothingToSign
+            | Self::NotAsked => &[],
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve(error) => return error.fmt(f),
+            Self::NothingToLoad => "it has no module loader, so that nothing is loaded",
+            Self::NoImage => "neither the mapping nor the container names an image",
+            Self::Fits => "the image is there and fits the kernel",
+            Self::NotChecked => "the image is there, and was not looked into",
+            Self::DoesNotFit {
+                blocks_build: false, ..
+            } => "the image is there and does not fit the kernel",
+            Self::DoesNotFit {
+                blocks_build: true, ..
+            } => {
+                "the image is there and does not fit the kernel; it stands in the way of a new one: the operator makes \
+                 only what is not there"
+            }
+            Self::Build => "the image is not there, and the operator builds it",
+            Self::Sign => "the image is not there, and the operator signs it",
+            Self::NoSuchImage => {
+                "the image is not there, and nobody makes it: the mapping has neither `build` nor `sign`"
+            }
+            Self::NoUnsignedImage => "the image is to be signed from one that is not there",
+            Self::NothingToSign => {
+                "the image is to be signed, but there is neither `build` nor `unsignedImage`"
+            }
+            Self::NotAsked => "no registry was asked",
+            Self::NoAnswer(_) => "it could not be told",
+        })
     }
 }
 
@@ -307,5 +390,30 @@ mod tests {
         let nothing = Compiled::new(&Module::default()).resolve(&KernelVersion::new("6.1.0"));
         let found = decide(nothing.as_ref(), &facts);
         assert_eq!((found.state, found.reason), (State::Ready, Reason::NothingToLoad));
+    }
+
+    #[test]
+    fn a_reason_is_a_sentence_with_what_is_behind_it() {
+        let why = vec!["KMM3001 opt: nothing".to_owned()];
+        for (blocks_build, ending) in [(false, "fit the kernel"), (true, "only what is not there")] {
+            let reason = Reason::DoesNotFit {
+                why: why.clone(),
+                blocks_build,
+            };
+            assert!(reason.to_string().ends_with(ending), "{reason}");
+            assert_eq!(reason.details(), why);
+        }
+        let reason = Reason::NoAnswer("it is away".to_owned());
+        assert_eq!(
+            (reason.to_string().as_str(), reason.details()),
+            ("it could not be told", &["it is away".to_owned()][..])
+        );
+        let reason = Reason::Resolve(ResolveError::NoModuleLoader);
+        assert_eq!(reason.to_string(), ResolveError::NoModuleLoader.to_string());
+        assert!(reason.details().is_empty());
+        assert_eq!(
+            State::ALL.map(|state| state.to_string()),
+            ["ready", "must be built", "will not load", "not known"]
+        );
     }
 }

@@ -158,8 +158,17 @@ pub fn plan(view: &View<'_>) -> Plan {
 }
 
 /// All that is known of the images is forgotten, pull pods included, which may be older than the wish.
+///
+/// What is built and signed is not watched, so its deletion can name no version of its own. It rests on the wish instead:
+/// one that was followed already has another version, and what was begun since then stays.
 fn forget(view: &View<'_>, plan: &mut Plan) {
     let images = view.images;
+    let wish = ObjectRef::namespaced(
+        Kind::ModuleImagesConfig,
+        images.metadata.namespace.as_str(),
+        images.metadata.name.as_str(),
+    );
+    plan.basis.push(state::seen(wish, Some(&images.metadata)));
     plan.actions.extend(view.pods.iter().flat_map(delete));
     plan.act(Action::Delete {
         target: ObjectRef::namespaced(

@@ -49,6 +49,7 @@ pub mod device_plugin;
 pub mod images;
 pub mod module;
 pub mod names;
+pub mod namespace;
 pub mod node_modules;
 pub mod patch;
 pub mod plugin_labels;

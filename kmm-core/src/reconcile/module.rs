@@ -31,6 +31,7 @@ use super::LeftOut;
 use super::ObjectRef;
 use super::Part;
 use super::Plan;
+use super::Precondition;
 use super::Reason;
 use super::assign::module_name;
 use super::names;
@@ -305,7 +306,7 @@ fn finalize(view: &View<'_>, plan: &mut Plan) {
         && let Some(namespace) = view.namespace
         && namespace.labels.contains_key(names::CONTAINS_MODULES)
     {
-        plan.act(namespace_label(&namespace.name, None));
+        plan.act(namespace_label(&namespace.name, None, Precondition::default()));
     }
     if metadata
         .finalizers
@@ -330,16 +331,18 @@ fn mark_namespace(view: &View<'_>, plan: &mut Plan) {
     if let Some(namespace) = view.namespace
         && !namespace.labels.contains_key(names::CONTAINS_MODULES)
     {
-        plan.act(namespace_label(&namespace.name, Some(String::new())));
+        plan.act(namespace_label(&namespace.name, Some(""), Precondition::default()));
     }
 }
 
-fn namespace_label(namespace: &str, value: Option<String>) -> Action {
-    let target = ObjectRef::cluster(Kind::Namespace, namespace);
-    Action::labels(
-        target,
-        &BTreeMap::from([(names::CONTAINS_MODULES.to_owned(), value)]),
-    )
+/// Sets the mark of a namespace, or removes it.
+pub(super) fn namespace_label(namespace: &str, value: Option<&str>, precondition: Precondition) -> Action {
+    Action::Patch {
+        target: ObjectRef::cluster(Kind::Namespace, namespace),
+        part: Part::Object,
+        precondition,
+        patch: json!({"metadata": {"labels": {names::CONTAINS_MODULES: value}}}),
+    }
 }
 
 fn add_finalizer(module: &Module) -> Option<Action> {

@@ -58,6 +58,15 @@ impl Reason {
         }
     }
 
+    /// A reason about neither: what it is about, its cause says.
+    pub(super) fn of_nothing_else(cause: Cause) -> Self {
+        Self {
+            module: None,
+            node: String::new(),
+            cause,
+        }
+    }
+
     /// The event that tells it. One is sent when the reason is new for its subject, not at every look.
     pub fn event(&self, about: ObjectRef, uid: &str) -> Event {
         let module = self.module.as_ref();
@@ -127,6 +136,16 @@ pub enum Cause {
     },
     /// The Module has gone from every node; its finalizer is removed.
     ModuleReleased,
+    /// The namespace has no Module any more; its mark is removed.
+    NamespaceReleased {
+        /// The namespace.
+        namespace: String,
+    },
+    /// The mark of the namespace is as it should be.
+    NamespaceCurrent {
+        /// The namespace.
+        namespace: String,
+    },
     /// The selector matches no node that can run pods.
     NoNodes,
     /// Nodes that the selector matches, but that cannot have it.
@@ -478,6 +497,8 @@ impl Cause {
             Self::ModuleGone => "ModuleGone",
             Self::WaitingForNodes { .. } => "WaitingForNodes",
             Self::ModuleReleased => "ModuleReleased",
+            Self::NamespaceReleased { .. } => "NamespaceReleased",
+            Self::NamespaceCurrent { .. } => "NamespaceCurrent",
             Self::NoNodes => "NoNodes",
             Self::NodesLeftOut { .. } => "NodesLeftOut",
             Self::ModuleCurrent => "ModuleCurrent",
@@ -544,6 +565,7 @@ impl Cause {
         match self {
             Self::NoModuleLoader
             | Self::ModuleReleased
+            | Self::NamespaceCurrent { .. }
             | Self::ModuleCurrent
             | Self::NotSelected
             | Self::NodeIdle
@@ -560,6 +582,7 @@ impl Cause {
             Self::ModuleDeleting
             | Self::ModuleGone
             | Self::ModuleWriting
+            | Self::NamespaceReleased { .. }
             | Self::NodeGoing
             | Self::NodeReplaced
             | Self::Assigning { .. }

@@ -56,6 +56,14 @@ const HELP: &[Help] = &[
         "Look at the named nodes with `kmm explain --cluster`. A node that will never come back has to be deleted.",
     ),
     done("ModuleReleased", "No node has the Module any more: it may go."),
+    acting(
+        "NamespaceReleased",
+        "The namespace has no Module any more; its mark is removed.",
+    ),
+    done(
+        "NamespaceCurrent",
+        "The mark of the namespace is as it should be.",
+    ),
     stuck(
         "NoNodes",
         "The selector matches no node.",

@@ -19,6 +19,15 @@ impl fmt::Display for Cause {
                 some_of(f, nodes, *count)
             }
             Self::ModuleReleased => f.write_str("no node has it any more: it may go"),
+            Self::NamespaceReleased { namespace } => {
+                write!(
+                    f,
+                    "namespace `{namespace}` has no Module any more: its mark is removed"
+                )
+            }
+            Self::NamespaceCurrent { namespace } => {
+                write!(f, "the mark of namespace `{namespace}` is as it should be")
+            }
             Self::NoNodes => f.write_str("the selector matches no node"),
             Self::NodesLeftOut { why, count, nodes } => {
                 write!(f, "{count} {} left out, because ", plural(*count, "node"))?;

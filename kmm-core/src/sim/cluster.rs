@@ -16,6 +16,7 @@ use crate::driver::Written;
 use crate::reconcile::Action;
 use crate::reconcile::Installation;
 use crate::reconcile::Kind;
+use crate::reconcile::Node;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Part;
 use crate::reconcile::Plan;
@@ -63,6 +64,8 @@ impl Registry {
 pub(super) struct Flight {
     pub(super) plan: Arc<Plan>,
     pub(super) next: usize,
+    /// The node that the plan rests on, as it was shown then.
+    pub(super) node: Option<(ObjectRef, Option<Node>)>,
 }
 
 /// How far to go.
@@ -447,19 +450,29 @@ impl Cluster {
             self.reasons.insert(key.clone(), reasons);
         }
         if !decided.plan.is_empty() {
-            let plan = Arc::new(decided.plan);
-            self.flights.insert(key.clone(), Flight { plan, next: 0 });
+            self.launch(key, decided.plan);
         }
+    }
+
+    /// Puts a plan under way, that was made of what the caches show now.
+    pub(super) fn launch(&mut self, key: &Key, plan: Plan) {
+        let node = self.driver.rests_on_node(key);
+        let flight = Flight {
+            plan: Arc::new(plan),
+            next: 0,
+            node: node.map(|(target, shown)| (target, shown.cloned())),
+        };
+        self.flights.insert(key.clone(), flight);
     }
 
     /// Carries out the next action of a key's plan.
     pub(super) fn act(&mut self, key: &Key, reachable: bool) {
-        let Some(Flight { plan, next }) = self.flights.get_mut(key) else {
+        let Some(flight) = self.flights.get_mut(key) else {
             return;
         };
-        let (plan, place) = (Arc::clone(plan), *next);
-        *next += 1;
-        let outcome = if place == 0 && !self.is_current(key, &plan) {
+        let (plan, place) = (Arc::clone(&flight.plan), flight.next);
+        flight.next += 1;
+        let outcome = if place == 0 && !self.is_current(key) {
             Some(Outcome::Behind)
         } else {
             self.carry_out(key, &plan, place, reachable)
@@ -471,16 +484,16 @@ impl Cluster {
         }
     }
 
-    /// Whether what a plan rests on is still so.
-    pub(super) fn is_current(&self, key: &Key, plan: &Plan) -> bool {
-        let mut basis = plan.basis.iter();
-        let same = basis
-            .all(|seen| self.store.version_of(&seen.target).unwrap_or_default() == seen.resource_version);
-        let node = || match self.driver.rests_on_node(key) {
-            Some((target, shown)) => self.store.find(&target).and_then(|stored| stored.seen.node()) == shown,
-            None => true,
+    /// Whether what the plan of a key rests on is still so.
+    pub(super) fn is_current(&self, key: &Key) -> bool {
+        let Some(Flight { plan, node, .. }) = self.flights.get(key) else {
+            return false;
         };
-        same && node()
+        let mut basis = plan.basis.iter();
+        let mut node = node.iter();
+        let stored = |target| self.store.find(target).and_then(|stored| stored.seen.node());
+        basis.all(|seen| self.store.version_of(&seen.target).unwrap_or_default() == seen.resource_version)
+            && node.all(|(target, shown)| stored(target) == shown.as_ref())
     }
 
     /// Carries out one action; `None` where that was well.

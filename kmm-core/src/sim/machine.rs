@@ -17,6 +17,8 @@ use crate::reconcile::WorkerAction;
 use crate::reconcile::names;
 use crate::reconcile::worker_pod::Job;
 use crate::resolve::ModuleName;
+use crate::worker::Reason;
+use crate::worker::Report;
 
 use super::Deed;
 use super::Registry;
@@ -43,7 +45,7 @@ const RESTART: i64 = 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Local {
     Running,
-    Ended(i32),
+    Ended { code: i32, boot_id: String },
     Waiting { until: Timestamp },
 }
 
@@ -55,8 +57,10 @@ pub struct Machine {
     boots: u32,
     kernel: String,
     up: bool,
-    /// Whether the API server has heard of this boot. No container is run before that.
+    /// Whether the API server has heard of this boot.
     reported: bool,
+    /// Whether its workers are of a version that does not tell the boot on which they ran.
+    quiet: bool,
     loaded: BTreeMap<ModuleName, ModuleConfig>,
     /// Modules that the kernel does not take, with what the worker says then.
     refused: BTreeMap<ModuleName, String>,
@@ -72,6 +76,7 @@ impl Machine {
             kernel: kernel.to_owned(),
             up: true,
             reported: false,
+            quiet: false,
             loaded: BTreeMap::new(),
             refused: BTreeMap::new(),
             local: BTreeMap::new(),
@@ -103,6 +108,11 @@ impl Machine {
         self.loaded.insert(module, config);
     }
 
+    /// Its workers are of a version that does not tell the boot on which they ran. Its kubelet tells of the node first.
+    pub fn quiet(&mut self) {
+        self.quiet = true;
+    }
+
     /// Says whether its kernel takes a module; where it does not, what the worker says of it.
     pub fn refuse(&mut self, module: &ModuleName, reason: Option<&str>) {
         self.refused.remove(module);
@@ -117,7 +127,7 @@ impl Machine {
         self.reported = false;
         self.loaded.clear();
         // Containers that ran are started anew; the runtime remembers those that had ended.
-        self.local.retain(|_, local| matches!(local, Local::Ended(_)));
+        self.local.retain(|_, local| matches!(local, Local::Ended { .. }));
     }
 
     /// Turns it on.
@@ -134,7 +144,7 @@ impl Machine {
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         let waits = self.local.values().filter_map(|local| match local {
             Local::Waiting { until } => Some(*until),
-            Local::Running | Local::Ended(_) => None,
+            Local::Running | Local::Ended { .. } => None,
         });
         waits.min().filter(|_| self.up)
     }
@@ -181,7 +191,7 @@ impl Machine {
         let Some(pod) = stored.seen.pod() else {
             return false;
         };
-        if !self.reported || pod.node_name() != self.name {
+        if !self.up || self.quiet && !self.reported || pod.node_name() != self.name {
             return false;
         }
         let mut kubelet = Kubelet {
@@ -270,6 +280,11 @@ impl Kubelet<'_> {
         self.machine.local.insert(self.pod.metadata.uid.clone(), local);
     }
 
+    fn keep_end(&mut self, code: i32) {
+        let boot_id = self.machine.boot_id.clone();
+        self.keep(Local::Ended { code, boot_id });
+    }
+
     /// Tells the API server of the pod; whether that was news.
     fn report(&mut self, status: &Value) -> bool {
         let mut whole = self.value["status"].clone();
@@ -337,10 +352,20 @@ impl Kubelet<'_> {
             name: self.pod.module_name().to_owned(),
             namespace: self.pod.metadata.namespace.clone(),
         };
-        let refused = self.machine.refused.get(&module).filter(|_| code == 1);
+        let message = match (code, self.local()) {
+            (0, Some(Local::Ended { boot_id, .. })) if !self.machine.quiet => {
+                let action = self.pod.label(names::WORKER_ACTION).unwrap_or_default();
+                let mut report = Report::new(&action.to_lowercase(), &module.name);
+                report.end(Reason::Loaded, "proof", "");
+                report.boot_id.clone_from(boot_id);
+                report.to_json()
+            }
+            (1, _) => self.machine.refused.get(&module).cloned().unwrap_or_default(),
+            (_, _) => String::new(),
+        };
         json!({"terminated": {
             "exitCode": code,
-            "message": refused.map_or("", String::as_str),
+            "message": message,
             "reason": if code == 0 { "Completed" } else { "Error" },
             "finishedAt": self.store.now.to_string(),
         }})
@@ -398,7 +423,7 @@ impl Kubelet<'_> {
         }
         match (self.local().cloned(), luck) {
             (None | Some(Local::Running | Local::Waiting { .. }), Luck::Evicted) => {
-                self.keep(Local::Ended(137));
+                self.keep_end(137);
                 self.report_end("Failed", "Evicted", None)
             }
             (None, Luck::Bad) => self.report_waiting("ErrImagePull"),
@@ -411,7 +436,7 @@ impl Kubelet<'_> {
             }
             (Some(Local::Running), luck) => {
                 let code = self.run(luck);
-                self.keep(Local::Ended(code));
+                self.keep_end(code);
                 true
             }
             (Some(Local::Waiting { until }), _) => {
@@ -422,8 +447,8 @@ impl Kubelet<'_> {
                 self.report_running();
                 true
             }
-            (Some(Local::Ended(0)), _) => self.report_end("Succeeded", "", Some(0)),
-            (Some(Local::Ended(code)), _) => self.report_restart(code),
+            (Some(Local::Ended { code: 0, .. }), _) => self.report_end("Succeeded", "", Some(0)),
+            (Some(Local::Ended { code, .. }), _) => self.report_restart(code),
         }
     }
 
@@ -447,18 +472,18 @@ impl Kubelet<'_> {
         }
         match (self.local().cloned(), luck) {
             (None | Some(Local::Waiting { .. }), _) => {
-                self.keep(Local::Ended(137));
+                self.keep_end(137);
                 self.report_end("Failed", "", None)
             }
             (Some(Local::Running), luck) => {
                 // It may still come to its end before it is killed.
                 let code = self.run(luck);
                 let killed = luck != Luck::Good;
-                self.keep(Local::Ended(if killed { 137 } else { code }));
+                self.keep_end(if killed { 137 } else { code });
                 true
             }
-            (Some(Local::Ended(0)), Luck::Good) => self.report_end("Succeeded", "", Some(0)),
-            (Some(Local::Ended(code)), _) => self.report_end("Failed", "", Some(code)),
+            (Some(Local::Ended { code: 0, .. }), Luck::Good) => self.report_end("Succeeded", "", Some(0)),
+            (Some(Local::Ended { code, .. }), _) => self.report_end("Failed", "", Some(code)),
         }
     }
 
@@ -500,7 +525,7 @@ impl Kubelet<'_> {
             (None, Luck::Bad | Luck::Evicted) => self.report_waiting("ErrImagePull"),
             (Some(Local::Running), Luck::Bad | Luck::Evicted) => self
                 .report(&json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]})),
-            (Some(Local::Running | Local::Ended(_) | Local::Waiting { .. }), _) => self.report_running(),
+            (Some(Local::Running | Local::Ended { .. } | Local::Waiting { .. }), _) => self.report_running(),
         }
     }
 }

@@ -62,8 +62,14 @@ impl Cluster {
     /// Puts a plan in the place of the one that a controller made.
     pub(super) fn fly(&mut self, key: &Key, plan: Plan) {
         self.driver.mark_under_way(key);
-        let plan = Arc::new(plan);
-        self.flights.insert(key.clone(), Flight { plan, next: 0 });
+        self.launch(key, plan);
+    }
+
+    /// Carries a plan out whatever it rests on.
+    pub(super) fn forget_basis(&mut self, key: &Key) {
+        if let Some(flight) = self.flights.get_mut(key) {
+            flight.node = None;
+        }
     }
 
     /// Brings everything to the operator but what is of one kind.
@@ -78,16 +84,19 @@ impl Cluster {
     ///
     /// Creating a pod has no precondition, nor has a label of a node; that those do not come late is what a lease is for.
     pub(super) fn in_flight(&self) -> Vec<Action> {
-        let next = self.flights.iter().filter_map(|(key, Flight { plan, next })| {
-            let action = plan.actions.get(*next)?;
-            let goes = *next > 0 || self.is_current(key, plan);
-            let guarded = match action {
-                Action::Patch { target, .. } => !matches!(target.kind, Kind::Node | Kind::Namespace),
-                Action::Delete { .. } => true,
-                Action::Create { .. } | Action::Event(_) | Action::AskRegistry(_) => false,
-            };
-            (goes && guarded).then(|| action.clone())
-        });
+        let next = self
+            .flights
+            .iter()
+            .filter_map(|(key, Flight { plan, next, .. })| {
+                let action = plan.actions.get(*next)?;
+                let goes = *next > 0 || self.is_current(key);
+                let guarded = match action {
+                    Action::Patch { target, .. } => !matches!(target.kind, Kind::Node | Kind::Namespace),
+                    Action::Delete { .. } => true,
+                    Action::Create { .. } | Action::Event(_) | Action::AskRegistry(_) => false,
+                };
+                (goes && guarded).then(|| action.clone())
+            });
         next.collect()
     }
 

@@ -31,4 +31,5 @@ pub use report::LARGEST_REPORT;
 pub use report::LoadedModule;
 pub use report::Report;
 pub use report::Warning;
+pub use report::boot_id;
 pub use report::in_words;

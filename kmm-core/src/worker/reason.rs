@@ -174,9 +174,9 @@ reasons! {
     ModprobeTimeout: Failed, "See the kernel's log: the initialisation of the module hangs. The node may have to be booted again.";
     /// Modprobe failed, and no line of it or of the kernel says more.
     ModprobeFailed: Failed, "See the lines of modprobe and the kernel's log.";
-    /// A link in what is to be copied leads out of it.
+    /// A link among the files of an image leads out of them.
     LinkOutside: Failed, "Replace the link by what it points to, or make it relative and inside the folder.";
-    /// Among what is to be copied is something that is no file, folder or link.
+    /// Among the files of an image is something that is no file, folder or link.
     SpecialFile: Failed, "Remove it from the image.";
     /// A file could not be read, written or copied.
     FileFailed: Failed, "Check mounts and modes of the folder.";

@@ -36,6 +36,9 @@ pub struct Report {
     pub module: String,
     /// The running kernel.
     pub kernel: String,
+    /// The boot that runs, as `status.nodeInfo.bootID` of the node has it; empty where it is not known.
+    #[serde(rename = "bootId", skip_serializing_if = "String::is_empty")]
+    pub boot_id: String,
     /// What happened.
     cause: &'static str,
     /// What shows it.
@@ -85,6 +88,7 @@ impl Report {
             step: String::new(),
             module: module.to_owned(),
             kernel: String::new(),
+            boot_id: String::new(),
             cause: Reason::Interrupted.cause(),
             proof: String::new(),
             mend: String::new(),
@@ -144,6 +148,7 @@ impl Report {
                 &mut report.mend,
                 &mut report.module,
                 &mut report.kernel,
+                &mut report.boot_id,
                 &mut report.step,
             ];
             texts.into_iter().for_each(|text| cut(text, most));
@@ -210,6 +215,28 @@ pub fn in_words(text: &str) -> Option<String> {
     Some(words)
 }
 
+/// The boot on which a worker says that it ran; `None` where its report does not say it.
+///
+/// # Example: a result from a termination log
+///
+/// ```
+/// use kmm_core::worker;
+/// use kmm_core::worker::Report;
+///
+/// let mut report = Report::new("load", "nic");
+/// report.boot_id = "5f2c1d0e-0b1a-4c3e-8f5d-2a6b7c8d9e0f".to_owned();
+/// assert_eq!(worker::boot_id(&report.to_json()), Some(report.boot_id));
+/// assert_eq!(worker::boot_id(r#"{"version": 1, "reason": "Loaded"}"#), None);
+/// ```
+pub fn boot_id(text: &str) -> Option<String> {
+    if text.len() > LARGEST_REPORT {
+        return None;
+    }
+    let report: Value = serde_json::from_str(text).ok()?;
+    let boot_id = report.get("bootId")?.as_str()?;
+    (!boot_id.is_empty()).then(|| boot_id.to_owned())
+}
+
 fn cut(text: &mut String, most: usize) {
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most));
@@ -262,6 +289,7 @@ mod tests {
             let long = unit.repeat(20_000);
             let mut report = Report::new("load", &long);
             report.kernel.clone_from(&long);
+            report.boot_id.clone_from(&long);
             report.fail(Reason::UnknownSymbol, &long, long.as_str());
             for index in 0..500 {
                 report.warn(Reason::ParameterDiffers, format!("{index} {long}"));

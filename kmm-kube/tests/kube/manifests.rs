@@ -226,6 +226,23 @@ fn services_find_their_pods_and_ports() {
 }
 
 #[test]
+fn a_module_goes_without_its_webhook() {
+    let configuration = find("ValidatingWebhookConfiguration", "kmm-webhook");
+    let webhooks = configuration["webhooks"].as_array().unwrap();
+    let of_modules = webhooks
+        .iter()
+        .find(|webhook| webhook["name"] == "vmodule.kb.io")
+        .unwrap();
+    let conditions = of_modules["matchConditions"].as_array().unwrap();
+    assert_eq!(conditions.len(), 1);
+    // What it means is seen on an API server, by `cargo xtask manifests`.
+    assert_eq!(
+        conditions[0]["expression"],
+        "!has(object.metadata.deletionTimestamp) || object.spec != oldObject.spec"
+    );
+}
+
+#[test]
 fn webhooks_refuse_where_they_cannot_be_asked() {
     let configuration = find("ValidatingWebhookConfiguration", "kmm-webhook");
     let webhooks = configuration["webhooks"].as_array().unwrap();

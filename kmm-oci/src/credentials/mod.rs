@@ -38,7 +38,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
@@ -166,27 +167,27 @@ impl Keychain {
 #[serde(default)]
 struct Entry {
     username: Option<String>,
-    password: Option<String>,
-    auth: Option<String>,
-    identitytoken: Option<String>,
-    registrytoken: Option<String>,
+    password: Option<Secret>,
+    auth: Option<Secret>,
+    identitytoken: Option<Secret>,
+    registrytoken: Option<Secret>,
 }
 
 impl Entry {
     /// The credential it holds: none for an entry that is only a mark (`{}`), as docker leaves beside a helper.
     fn credential(&self) -> Result<Option<Credential>, String> {
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let given = |secret: &Option<Secret>| secret.clone().filter(|secret| !secret.expose().is_empty());
         if let Some(token) = given(&self.registrytoken) {
-            return Ok(Some(Credential::RegistryToken(Secret(token))));
+            return Ok(Some(Credential::RegistryToken(token)));
         }
         if let Some(token) = given(&self.identitytoken) {
-            return Ok(Some(Credential::IdentityToken(Secret(token))));
+            return Ok(Some(Credential::IdentityToken(token)));
         }
         let (user, password) = match given(&self.auth) {
-            Some(auth) => decode(&auth)?,
+            Some(auth) => decode(auth.expose())?,
             None => (
                 self.username.clone().unwrap_or_default(),
-                self.password.clone().unwrap_or_default(),
+                self.password.as_ref().map_or("", Secret::expose).to_owned(),
             ),
         };
         Ok(
@@ -209,4 +210,58 @@ fn decode(auth: &str) -> Result<(String, String), String> {
         .split_once(':')
         .ok_or_else(|| "`auth` has no `:` inside its base64; expected `USER:PASSWORD`".to_owned())?;
     Ok((user.to_owned(), password.trim_end_matches('\0').to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_holds_a_password_shows_it() {
+        // `auth` is `name:hunter2-auth`.
+        let auths = r#"{
+            "a.example.com": {"username": "name", "password": "hunter2-password"},
+            "b.example.com": {"auth": "bmFtZTpodW50ZXIyLWF1dGg="},
+            "c.example.com": {"identitytoken": "hunter2-identity"},
+            "d.example.com": {"registrytoken": "hunter2-registry"}
+        }"#;
+        let json = format!(r#"{{"auths": {auths}}}"#);
+        let entries: std::collections::BTreeMap<String, Entry> = serde_json::from_str(auths).unwrap();
+        let file = ConfigFile::parse("file", json.as_bytes()).unwrap();
+        let mut secrets = PullSecrets::default();
+        let kind = "kubernetes.io/dockerconfigjson";
+        secrets
+            .add("a/b", kind, ".dockerconfigjson", json.as_bytes())
+            .unwrap();
+        let mut shown = vec![format!("{entries:?} {file:?} {secrets:?}")];
+        let mut credentials = Vec::new();
+        for entry in entries.values() {
+            credentials.push(entry.credential().unwrap().unwrap());
+        }
+        shown.push(format!("{credentials:#?}"));
+        let mut keychain = Keychain::anonymous().with_file(file).with_pull_secrets(secrets);
+        for credential in credentials {
+            keychain = keychain.with_credential("given", credential);
+        }
+        shown.push(format!("{keychain:?}"));
+        for text in shown {
+            assert!(text.contains("Secret(…)"), "{text}");
+            assert!(!text.contains("hunter2") && !text.contains("bmFtZ"), "{text}");
+        }
+        for wrong in [
+            r#"{"auths": {"a": {"auth": "hunter2"}}}"#,
+            r#"{"auths": {"a": {"auth": "aHVudGVyMg=="}}}"#,
+            r#"{"auths": {"a": {"password": ["hunter2"]}}}"#,
+            r#"{"auths": {"a": {"password": "hunter2"}"#,
+        ] {
+            let error = PullSecrets::default()
+                .add("a/b", kind, ".dockerconfigjson", wrong.as_bytes())
+                .unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(
+                !shown.contains("hunter2") && !shown.contains("aHVudGVyMg"),
+                "{shown}"
+            );
+        }
+    }
 }

@@ -1,10 +1,7 @@
 //! The bytes of a blob: counted, hashed, unpacked.
 
 use std::io;
-use std::io::BufRead;
 use std::io::Read;
-use std::sync::mpsc::Receiver;
-use std::sync::mpsc::SyncSender;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -13,9 +10,9 @@ use crate::digest::Digest;
 use crate::digest::Hasher;
 use crate::layer::LayerFault;
 use crate::layer::Pool;
-use crate::layer::Shared;
 use crate::layer::chunks::CHUNK;
-use crate::layer::read_buffered;
+use crate::layer::chunks::ChunkReceiver;
+use crate::layer::chunks::ChunkSender;
 use crate::manifest::LayerFormat;
 use crate::progress::Progress;
 
@@ -35,68 +32,47 @@ pub(super) fn algorithm(expected: &Expected) -> Algorithm {
         .map_or(Algorithm::Sha256, |(digest, _)| digest.algorithm())
 }
 
-/// What a blob was.
-#[derive(Debug)]
-pub(super) struct ReadBlob {
-    pub(super) digest: Digest,
-    pub(super) size: u64,
-    pub(super) format: LayerFormat,
-}
+/// The most of a blob that is read only to tell whether it is the right one, after it turned out to be of no use: 4 MiB.
+const MOST_REST: u64 = 4 << 20;
 
 /// A blob while it is read.
 struct Blob<'a> {
     input: Box<dyn Read + Send + 'a>,
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
     hasher: Hasher,
     size: u64,
     expected: Option<u64>,
-    /// Why reading stopped; a decompressor that reads from here says less.
-    fault: Option<LayerFault>,
-    ended: bool,
     progress: Option<&'a Progress>,
 }
 
 impl<'a> Blob<'a> {
     fn new(input: Box<dyn Read + Send + 'a>, expected: &Expected, progress: Option<&'a Progress>) -> Self {
+        let expected_size = expected.as_ref().map(|(_, size)| *size);
         Self {
-            input,
-            buffer: vec![0; CHUNK],
-            start: 0,
-            end: 0,
+            // One byte more tells that there is more; nobody needs the rest of that.
+            input: match expected_size {
+                Some(size) => Box::new(input.take(size.saturating_add(1))),
+                None => input,
+            },
             hasher: Hasher::new(algorithm(expected)),
             size: 0,
-            expected: expected.as_ref().map(|(_, size)| *size),
-            fault: None,
-            ended: false,
+            expected: expected_size,
             progress,
         }
     }
 
-    /// Fills the buffer as far as the input gives, hashes what came, and notices when it is too much.
-    fn refill(&mut self) -> Result<(), LayerFault> {
-        (self.start, self.end) = (0, 0);
-        while self.end < self.buffer.len() && !self.ended {
-            let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-            match self.input.read(room) {
-                Ok(0) => self.ended = true,
-                Ok(read) => self.end = (self.end + read).min(self.buffer.len()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => {
-                    return Err(LayerFault::Io {
-                        at: self.size + self.end as u64,
-                        source,
-                    });
-                }
-            }
+    /// Fills a chunk as far as the input gives, hashes what came, and notices when it is too much. Empty is the end.
+    fn fill(&mut self, chunk: &mut Vec<u8>) -> Result<(), LayerFault> {
+        let (filled, error) = fill(&mut self.input, chunk);
+        chunk.truncate(filled);
+        if let Some(source) = error {
+            let at = self.size + filled as u64;
+            return Err(LayerFault::Io { at, source });
         }
-        self.size += self.end as u64;
+        self.size += filled as u64;
         if let Some(progress) = self.progress {
-            progress.add(self.end as u64);
+            progress.add(filled as u64);
         }
-        self.hasher
-            .update(self.buffer.get(..self.end).unwrap_or_default());
+        self.hasher.update(chunk);
         match self.expected {
             Some(expected) if self.size > expected => Err(LayerFault::Size {
                 size: self.size,
@@ -106,17 +82,23 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// Reads on to the end, and tells whether it was the right blob.
-    fn finish(mut self, expected: &Expected, format: LayerFormat) -> Result<ReadBlob, LayerFault> {
-        loop {
-            if let Some(fault) = self.fault.take() {
-                return Err(fault);
-            }
-            if self.ended {
-                break;
-            }
-            self.refill()?;
+    /// Reads on to the end if that is near; whether it was.
+    fn rest(&mut self, mut chunk: Vec<u8>) -> Result<bool, LayerFault> {
+        let rest = self.expected.map(|expected| expected.saturating_sub(self.size));
+        if rest.is_none_or(|rest| rest > MOST_REST) {
+            return Ok(false);
         }
+        loop {
+            chunk.resize(CHUNK, 0);
+            self.fill(&mut chunk)?;
+            if chunk.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Tells at its end whether it was the right blob.
+    fn finish(self, expected: &Expected) -> Result<(Digest, u64), LayerFault> {
         let digest = self.hasher.finish();
         if let Some((right, size)) = expected {
             if self.size != *size {
@@ -129,70 +111,53 @@ impl<'a> Blob<'a> {
                 return Err(LayerFault::Digest { found: digest });
             }
         }
-        Ok(ReadBlob {
-            digest,
-            size: self.size,
-            format,
-        })
+        Ok((digest, self.size))
     }
 }
 
-impl Read for Blob<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        read_buffered(self, into)
-    }
-}
-
-impl BufRead for Blob<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end && !self.ended && self.fault.is_none() {
-            self.fault = self.refill().err();
-        }
-        if self.fault.is_some() {
-            return Err(io::Error::other("the blob is not what it should be"));
-        }
-        Ok(self.buffer.get(self.start..self.end).unwrap_or_default())
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
-    }
-}
-
-/// Reads a blob to its end, of which `start` is how it begins, and sends what it unpacks to in chunks, as long as someone takes them.
+/// Reads a blob, hashes it, and sends it on in chunks; gives its digest and size.
 ///
-/// What is wrong with the blob itself (another digest) counts more than what follows from it (damaged compression).
-pub(super) fn unpack(
+/// When nobody takes chunks any more, it is of no use. The rest is read only if it is small: then a blob that is not
+/// the right one is told as that, and not as what follows from it. Else the answer is `None`.
+pub(super) fn fetch(
     input: Box<dyn Read + Send + '_>,
-    start: &[u8],
     expected: &Expected,
-    shared: &Shared<'_>,
-    chunks: &SyncSender<Vec<u8>>,
-    used: &Receiver<Vec<u8>>,
-) -> Result<ReadBlob, LayerFault> {
-    let mut blob = Blob::new(input, expected, shared.progress.as_deref());
-    let unpacked = decode(&mut blob, start, &shared.windows, chunks, used);
-    let format = format_of(start);
-    let read = blob.finish(expected, format)?;
-    match unpacked {
-        Ok(()) => Ok(read),
-        Err(error) => Err(LayerFault::Unpack {
-            format,
-            reason: error.to_string(),
-        }),
+    progress: Option<&Progress>,
+    chunks: &ChunkSender,
+) -> Result<Option<(Digest, u64)>, LayerFault> {
+    let mut blob = Blob::new(input, expected, progress);
+    loop {
+        let mut chunk = chunks.blank();
+        blob.fill(&mut chunk)?;
+        if chunk.is_empty() {
+            return blob.finish(expected).map(Some);
+        }
+        if !chunks.send(chunk) {
+            return match blob.rest(chunks.blank())? {
+                true => blob.finish(expected).map(Some),
+                false => Ok(None),
+            };
+        }
     }
 }
 
-fn decode(
-    blob: &mut Blob<'_>,
+/// Unpacks a blob of which `start` is how it begins, and sends what comes out in chunks, as long as someone takes them.
+pub(super) fn unpack(
+    blob: ChunkReceiver,
     start: &[u8],
     windows: &Pool,
-    chunks: &SyncSender<Vec<u8>>,
-    used: &Receiver<Vec<u8>>,
-) -> io::Result<()> {
+    chunks: &ChunkSender,
+) -> Result<(), LayerFault> {
+    decode(blob, start, windows, chunks).map_err(|error| LayerFault::Unpack {
+        format: format_of(start),
+        reason: error.to_string(),
+    })
+}
+
+fn decode(mut blob: ChunkReceiver, start: &[u8], windows: &Pool, chunks: &ChunkSender) -> io::Result<()> {
     match format_of(start) {
-        LayerFormat::Plain => send(blob, chunks, used),
-        LayerFormat::Gzip => send(&mut MultiGzDecoder::new(blob), chunks, used),
+        LayerFormat::Plain => send(&mut blob, chunks),
+        LayerFormat::Gzip => send(&mut MultiGzDecoder::new(blob), chunks),
         LayerFormat::Zstd => {
             let window = window_log(start);
             let _window = windows.take(if window > WINDOW_LOG {
@@ -206,30 +171,38 @@ fn decode(
             } else {
                 WINDOW_LOG
             })?;
-            send(&mut decoder, chunks, used)
+            send(&mut decoder, chunks)
         }
     }
 }
 
 /// Sends all that comes out of a reader; stops early when nobody takes it.
-fn send(from: &mut dyn Read, chunks: &SyncSender<Vec<u8>>, used: &Receiver<Vec<u8>>) -> io::Result<()> {
+fn send(from: &mut dyn Read, chunks: &ChunkSender) -> io::Result<()> {
     loop {
-        let mut chunk = used.try_recv().unwrap_or_default();
-        chunk.resize(CHUNK, 0);
-        let mut filled = 0;
-        while let Some(room) = chunk.get_mut(filled..).filter(|room| !room.is_empty()) {
-            match from.read(room) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        let mut chunk = chunks.blank();
+        let (filled, error) = fill(from, &mut chunk);
+        if let Some(error) = error {
+            return Err(error);
         }
         chunk.truncate(filled);
-        if filled == 0 || chunks.send(chunk).is_err() {
+        if filled == 0 || !chunks.send(chunk) {
             return Ok(());
         }
     }
+}
+
+/// Reads until a buffer is full or there is no more; how much it was, and what stopped it.
+fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> (usize, Option<io::Error>) {
+    let mut filled = 0;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match from.read(room) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (filled, Some(error)),
+        }
+    }
+    (filled, None)
 }
 
 /// How many bytes of a blob tell how it is compressed.

@@ -1,7 +1,8 @@
 //! One layer, from the bytes of its blob to facts about its files.
 //!
-//! Two threads work on a layer: one reads the blob, hashes it and unpacks it, the other hashes what comes out and reads
-//! the tar stream. A few chunks lie between them, and that is all that is in memory.
+//! Three threads work on a layer: one reads the blob and hashes it, one unpacks it, and one hashes what comes out and
+//! reads the tar stream. A few chunks lie between them, and that is all that is in memory. What is not compressed needs
+//! no thread in the middle.
 
 mod blob;
 mod chunks;
@@ -26,7 +27,7 @@ pub(crate) use read::Shared;
 pub(crate) use read::read;
 
 /// `read` of what has a buffer.
-fn read_buffered(from: &mut impl BufRead, into: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_buffered(from: &mut impl BufRead, into: &mut [u8]) -> io::Result<usize> {
     let there = from.fill_buf()?;
     let step = there.len().min(into.len());
     if let (Some(to), Some(from)) = (into.get_mut(..step), there.get(..step)) {

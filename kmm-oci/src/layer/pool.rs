@@ -28,6 +28,11 @@ impl Pool {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> u64 {
+        *self.free.lock().unwrap()
+    }
+
     /// Waits until there are so many bytes. What asks for more than there are gets all: it then is alone.
     pub(crate) fn take(&self, bytes: u64) -> Taken<'_> {
         let bytes = bytes.min(self.all);

@@ -1,10 +1,9 @@
-//! The two threads of a layer, and what they find.
+//! The threads of a layer, and what they find.
 
 use std::io::Cursor;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use kmm_core::image;
@@ -21,8 +20,8 @@ use crate::layer::Expected;
 use crate::layer::LayerFault;
 use crate::layer::Pool;
 use crate::layer::blob;
-use crate::layer::chunks::Chunks;
-use crate::layer::chunks::WAITING;
+use crate::layer::chunks;
+use crate::layer::chunks::Unpacked;
 use crate::manifest::LayerFormat;
 use crate::progress::Progress;
 use crate::tar::Entry;
@@ -32,6 +31,9 @@ use crate::tar::TarReader;
 
 /// What a compressed module may need in memory: itself, and some eight times that when it is unpacked.
 const UNPACKED_FACTOR: u64 = 9;
+
+/// How many bytes of a file tell how it is compressed.
+const MAGIC: u64 = 8;
 
 /// What all layers of an image share while they are read.
 pub(crate) struct Shared<'a> {
@@ -63,10 +65,8 @@ pub(crate) struct ReadLayer {
     pub(crate) layer: image::Layer,
 }
 
-/// Reads a layer, to the end of its blob.
+/// Reads a layer, to the end of its blob; what is of no use is left before.
 pub(crate) fn read(job: LayerJob<'_>, shared: &Shared<'_>) -> Result<ReadLayer, LayerFault> {
-    let (to, chunks) = sync_channel(WAITING);
-    let (back, used) = sync_channel(WAITING);
     let LayerJob {
         mut input,
         expected,
@@ -75,64 +75,79 @@ pub(crate) fn read(job: LayerJob<'_>, shared: &Shared<'_>) -> Result<ReadLayer, 
     let mut start = Vec::new();
     let begun = input.by_ref().take(blob::START as u64).read_to_end(&mut start);
     begun.map_err(|source| LayerFault::Io { at: 0, source })?;
+    let format = blob::format_of(&start);
     // What is not compressed is hashed once, unless two hashes are asked for.
-    let plain = blob::format_of(&start) == LayerFormat::Plain;
+    let plain = format == LayerFormat::Plain;
     let hash = diff.filter(|diff| !plain || *diff != blob::algorithm(&expected));
     let input = Box::new(Cursor::new(start.clone()).chain(input));
     thread::scope(|scope| {
-        let unpacking = scope.spawn(move || {
-            let result = blob::unpack(input, &start, &expected, shared, &to, &used);
+        let (to, packed) = chunks::way();
+        let fetching = scope.spawn(move || {
+            let progress = shared.progress.as_deref();
+            let fetched = blob::fetch(input, &expected, progress, &to);
             drop(to);
-            result
+            fetched
         });
-        let mut chunks = Chunks::new(chunks, back, hash, &shared.unpacked, shared.unpacked_limit);
-        let layer = entries(&mut chunks, shared);
+        let (unpacking, unpacked) = if plain {
+            (None, packed)
+        } else {
+            let (to, unpacked) = chunks::way();
+            let unpack = move || blob::unpack(packed, &start, &shared.windows, &to);
+            (Some(scope.spawn(unpack)), unpacked)
+        };
         let limit = shared.unpacked_limit;
-        let (layer, diff_id) = match layer {
-            Ok(layer) => match chunks.finish() {
-                (_, true) => (Err(LayerFault::TooLarge { limit }), None),
-                (diff_id, false) => (Ok(layer), diff_id),
-            },
-            Err(_) if chunks.is_too_large() => {
-                drop(chunks);
-                (Err(LayerFault::TooLarge { limit }), None)
-            }
-            Err(fault) => {
-                // Nobody takes chunks any more: the other thread goes on with hashing only.
-                drop(chunks);
-                (Err(fault), None)
-            }
-        };
+        let found = find(Unpacked::new(unpacked, hash, &shared.unpacked, limit), shared);
+        let unpacked = unpacking.map_or(Ok(()), |thread| thread.join().unwrap_or(Err(stopped(format))));
         // A blob that is not the right one counts more than what was found in it.
-        let Ok(blob) = unpacking.join() else {
-            return Err(LayerFault::Unpack {
-                format: LayerFormat::Plain,
-                reason: "the thread that unpacks it stopped".to_owned(),
-            });
-        };
-        let blob = blob?;
-        let same = || diff.filter(|_| hash.is_none()).map(|_| blob.digest.clone());
+        let fetched = fetching.join().unwrap_or(Err(stopped(format)))?;
+        unpacked?;
+        let (layer, diff_id) = found?;
+        let (digest, size) = fetched.ok_or_else(|| stopped(format))?;
+        let same = || diff.filter(|_| hash.is_none()).map(|_| digest.clone());
         Ok(ReadLayer {
             diff_id: diff_id.or_else(same),
-            digest: blob.digest,
-            size: blob.size,
-            format: blob.format,
-            layer: layer?,
+            digest,
+            size,
+            format,
+            layer,
         })
     })
 }
 
-fn entries(chunks: &mut Chunks<'_>, shared: &Shared<'_>) -> Result<image::Layer, LayerFault> {
+/// A thread ended without a result: none does, as far as is known.
+fn stopped(format: LayerFormat) -> LayerFault {
+    LayerFault::Unpack {
+        format,
+        reason: "the thread that reads it stopped".to_owned(),
+    }
+}
+
+/// The entries of a layer, and the digest of what it unpacks to. Drops the stream where it is of no use any more, so
+/// that those who send stop.
+fn find(mut stream: Unpacked<'_>, shared: &Shared<'_>) -> Result<(image::Layer, Option<Digest>), LayerFault> {
+    let layer = entries(&mut stream, shared);
+    let limit = shared.unpacked_limit;
+    if stream.is_too_large() {
+        return Err(LayerFault::TooLarge { limit });
+    }
+    let layer = layer?;
+    match stream.finish() {
+        (_, true) => Err(LayerFault::TooLarge { limit }),
+        (diff_id, false) => Ok((layer, diff_id)),
+    }
+}
+
+fn entries(stream: &mut Unpacked<'_>, shared: &Shared<'_>) -> Result<image::Layer, LayerFault> {
     let mut layer = LayerReader::within(&shared.budget);
     if let Some(verifier) = &shared.verifier {
         layer = layer.verify_with(Arc::clone(verifier));
     }
-    feed(chunks, &mut layer, &shared.contents, shared.decompress)?;
+    feed(stream, &mut layer, &shared.contents, shared.decompress)?;
     Ok(layer.finish())
 }
 
 /// Tells a reader every entry of a tar stream.
-fn feed(
+pub(super) fn feed(
     stream: &mut impl Skip,
     layer: &mut LayerReader,
     contents: &Pool,
@@ -143,24 +158,22 @@ fn feed(
         if layer.entry(header(&entry))? == Want::Nothing {
             continue;
         }
-        let _memory = contents.take(weight(&entry));
-        // The size is bounded by what the reader asks for.
+        // How a file is compressed is told by how it begins, whatever its name says.
         let mut bytes = Vec::new();
+        tar.start(&entry, MAGIC, &mut bytes)?;
+        let _memory = contents.take(weight(entry.size, &bytes));
+        // The size is bounded by what the reader asks for.
         tar.content(&entry, &mut bytes)?;
         layer.content(&bytes, decompress);
     }
     Ok(())
 }
 
-/// What the content of a file needs in memory while it is looked at.
-fn weight(entry: &Entry) -> u64 {
-    let packed = [Compression::Gzip, Compression::Xz, Compression::Zstd]
-        .iter()
-        .any(|compression| entry.path.ends_with(compression.extension().as_bytes()));
-    if packed {
-        entry.size.saturating_mul(UNPACKED_FACTOR)
-    } else {
-        entry.size
+/// What a file of so many bytes, of which these are the first, needs in memory while it is looked at.
+fn weight(size: u64, start: &[u8]) -> u64 {
+    match Compression::of(start) {
+        Compression::None => size,
+        Compression::Gzip | Compression::Xz | Compression::Zstd => size.saturating_mul(UNPACKED_FACTOR),
     }
 }
 

@@ -2,6 +2,10 @@ use std::io;
 use std::io::Cursor;
 use std::io::Read;
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use kmm_core::kmod::PlainOnly;
 
@@ -158,28 +162,124 @@ fn a_bomb_is_stopped() {
     }
 }
 
-#[test]
-fn a_store_that_fails_half_way_is_told_with_its_reason() {
-    struct Broken(usize);
-    impl Read for Broken {
-        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            if self.0 == 0 {
-                return Err(io::Error::new(io::ErrorKind::ConnectionReset, "reset by peer"));
+/// Gives bytes and then zeros for ever, and counts what was taken.
+struct Endless {
+    start: Cursor<Vec<u8>>,
+    taken: Arc<AtomicU64>,
+}
+
+impl Read for Endless {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = match self.start.read(into)? {
+            0 => {
+                into.fill(0);
+                into.len()
             }
-            let count = into.len().min(self.0);
-            into[..count].fill(0x1f);
-            self.0 -= count;
-            Ok(count)
+            read => read,
+        };
+        self.taken.fetch_add(read as u64, Ordering::SeqCst);
+        Ok(read)
+    }
+}
+
+/// Reads a blob that begins so and has so many bytes by its manifest; what is wrong, and how much was taken of it.
+fn try_endless(start: &[u8], size: u64, unpacked: u64) -> (LayerFault, u64) {
+    let mut options = ScanOptions::new(&PlainOnly);
+    options.limits.unpacked_bytes = unpacked;
+    let taken = Arc::new(AtomicU64::new(0));
+    let job = LayerJob {
+        input: Box::new(Endless {
+            start: Cursor::new(start.to_vec()),
+            taken: Arc::clone(&taken),
+        }),
+        expected: Some((Digest::sha256(b"something else"), size)),
+        diff: Some(Algorithm::Sha256),
+    };
+    let fault = read(job, &scan::shared(&options)).unwrap_err();
+    (fault, taken.load(Ordering::SeqCst))
+}
+
+#[test]
+fn what_is_of_no_use_is_not_read_to_its_end() {
+    let size = 1 << 30;
+    for format in FORMATS {
+        let no_tar = pack(&[7; 1000], format);
+        let (fault, taken) = try_endless(&no_tar, size, u64::MAX);
+        assert!(
+            matches!(fault, LayerFault::Tar(_) | LayerFault::Unpack { .. }),
+            "{format}: {fault}"
+        );
+        assert!(taken < 4 << 20, "{format}: {taken} bytes were read");
+    }
+    let mut big = Builder::default();
+    big.header(b"big", b'0', 1 << 29, b"");
+    for start in [big.end(), gzip(&[big.end(), vec![0; 16 << 20]].concat())] {
+        let (fault, taken) = try_endless(&start, size, 8 << 20);
+        assert!(matches!(fault, LayerFault::TooLarge { .. }), "{fault}");
+        assert!(taken < 12 << 20, "{taken} bytes were read");
+    }
+}
+
+#[test]
+fn no_more_is_taken_than_one_byte_above_the_size_of_the_manifest() {
+    for size in [2000, (1 << 20) + 3] {
+        let (fault, taken) = try_endless(&tar()[..1024], size, u64::MAX);
+        assert!(
+            matches!(fault, LayerFault::Size { size: found, expected } if found == size + 1 && expected == size),
+            "{fault}"
+        );
+        assert_eq!(taken, size + 1);
+    }
+}
+
+#[test]
+fn a_packed_module_waits_for_memory_whatever_its_name_is() {
+    /// Asks how much of the pool is left while it unpacks.
+    struct Asks<'a>(&'a Pool, Mutex<Vec<u64>>);
+    impl kmm_core::kmod::Decompress for Asks<'_> {
+        fn decompress(
+            &self,
+            _: kmm_core::kmod::Compression,
+            _: &[u8],
+            _: usize,
+        ) -> Result<Vec<u8>, kmm_core::kmod::DecompressError> {
+            self.1.lock().unwrap().push(self.0.free());
+            Err(kmm_core::kmod::DecompressError::Unsupported)
         }
     }
+    let module = zstd::encode_all([7; 5000].as_slice(), 1).unwrap();
+    let mut tar = Builder::default();
+    tar.file("lib/modules/1/a.ko.zst", &module)
+        .file("lib/modules/1/b.ko", &module)
+        .file("lib/modules/1/c.ko.zst", &[7; 5000]);
+    let pool = Pool::new(1 << 20);
+    let asks = Asks(&pool, Mutex::new(Vec::new()));
+    let mut layer = kmm_core::image::LayerReader::new(&kmm_core::image::Limits::default());
+    super::read::feed(&mut tar.end().as_slice(), &mut layer, &pool, &asks).unwrap();
+    let left = (1 << 20) - 9 * module.len() as u64;
+    assert_eq!(*asks.1.lock().unwrap(), [left, left]);
+}
+
+#[test]
+fn a_store_that_fails_half_way_is_told_with_its_reason() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::new(io::ErrorKind::ConnectionReset, "reset by peer"))
+        }
+    }
+    let start = Cursor::new(tar()).take(300_000);
     let options = ScanOptions::new(&PlainOnly);
     let job = LayerJob {
-        input: Box::new(Broken(300_000)),
+        input: Box::new(start.chain(Broken)),
         expected: None,
         diff: None,
     };
     let fault = read(job, &scan::shared(&options)).unwrap_err();
-    assert!(matches!(&fault, LayerFault::Io { source, .. } if source.to_string() == "reset by peer"));
+    assert!(
+        matches!(&fault, LayerFault::Io { at: 300_000, source } if source.to_string() == "reset by peer"),
+        "{fault}"
+    );
 }
 
 #[test]

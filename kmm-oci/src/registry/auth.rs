@@ -15,6 +15,7 @@ use super::http;
 use super::http::Http;
 use super::http::Request;
 use crate::credentials::Credential;
+use crate::credentials::Secret;
 
 /// The largest answer of a token server; tokens of clouds have several thousand bytes.
 const TOKEN_LIMIT: usize = 256 << 10;
@@ -84,7 +85,7 @@ async fn token(
             let mut form = request.url.clone();
             form.query_pairs_mut().clear().extend_pairs(pairs);
             request.method = Method::POST;
-            request.body = form.query().map(str::to_owned);
+            request.body = form.query().map(Secret::new);
         }
         Some(Credential::Basic { user, password }) => {
             pairs.push(("account", user));

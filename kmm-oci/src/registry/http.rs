@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -24,15 +25,25 @@ use super::error::ErrorKind;
 use super::error::RegistryError;
 use super::options::Options;
 use super::options::OptionsError;
+use super::options::without_password;
+use crate::credentials::Secret;
 
 const USER_AGENT: &str = concat!("kmm/", env!("CARGO_PKG_VERSION"));
 
 /// The HTTP clients; each is made when it is first needed, so that CAs are only read for TLS.
-#[derive(Debug)]
 pub(super) struct Http {
     options: Options,
     certificates: Vec<Certificate>,
     clients: Mutex<HashMap<ClientKey, Client>>,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A client would print the URLs of its proxies, passwords and all.
+        f.debug_struct("Http")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What tells clients apart.
@@ -51,7 +62,8 @@ pub(super) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) body: Option<String>,
+    /// A form, which may hold a token.
+    pub(super) body: Option<Secret>,
     /// The registry, as it stands in names of images: its certificates are trusted, also of its token server.
     pub(super) registry: String,
     /// Sent to the host of the URL only, not to where it redirects.
@@ -151,7 +163,7 @@ impl Http {
             if let Some(body) = &request.body {
                 builder = builder
                     .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                    .body(body.clone());
+                    .body(body.expose().to_owned());
             }
         }
         builder.send().await.map_err(|error| failed(url, &error))
@@ -271,8 +283,7 @@ enum Trust {
 }
 
 fn wrong_proxy(url: &str) -> OptionsError {
-    // What stands before an `@` can be a password.
-    let shown = url.rsplit_once('@').map_or(url, |(_, host)| host);
+    let shown = without_password(url);
     OptionsError::new(
         "proxy",
         format!("`{shown}` is not the URL of a proxy; expected `http://HOST:PORT`"),
@@ -382,4 +393,37 @@ fn chain(error: &dyn Error) -> String {
         next = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Proxy;
+
+    #[test]
+    fn nothing_shows_the_password_of_a_proxy_or_a_token() {
+        let url = || Some("http://name:hunter2@proxy.example.com:3128".to_owned());
+        let mut options = Options {
+            proxy: Proxy {
+                https: url(),
+                http: url(),
+                except: None,
+            },
+            ..Options::default()
+        };
+        let registry = crate::registry::Registry::new(options.clone()).unwrap();
+        let http = Http::new(options.clone()).unwrap();
+        let mut request = Request::new(Method::POST, "https://r.example.com/".parse().unwrap());
+        http.client(&request, &"http://r.example.com/".parse().unwrap())
+            .unwrap();
+        request.body = Some(Secret::new("refresh_token=hunter2"));
+        let mut header = HeaderValue::from_static("Bearer hunter2");
+        header.set_sensitive(true);
+        request.authorization = Some(header);
+        options.proxy.https = Some("http://name:hunter2@:::".to_owned());
+        let error = Http::new(options.clone()).unwrap_err();
+        let shown = format!("{options:?} {registry:?} {http:?} {request:?} {error} {error:?}");
+        assert!(shown.contains("proxy.example.com:3128"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
 }

@@ -1,6 +1,7 @@
 //! How registries are reached.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::time::Duration;
 
 use super::certs_d::CertsD;
@@ -35,8 +36,8 @@ pub struct Tls {
     pub skip_verify: bool,
 }
 
-/// Proxies, as URLs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Proxies, as URLs; one may hold a password, which is never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Proxy {
     /// For `https` URLs.
     pub https: Option<String>,
@@ -59,6 +60,21 @@ impl Proxy {
             except: either("NO_PROXY"),
         }
     }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("https", &self.https.as_deref().map(without_password))
+            .field("http", &self.http.as_deref().map(without_password))
+            .field("except", &self.except)
+            .finish()
+    }
+}
+
+/// A URL from its host on: what stands before an `@` can be a password.
+pub(super) fn without_password(url: &str) -> &str {
+    url.rsplit_once('@').map_or(url, |(_, host)| host)
 }
 
 /// Times, sizes and tries.

@@ -14,6 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use crate::digest::Algorithm;
 use crate::digest::Digest;
@@ -85,7 +87,7 @@ pub(crate) fn must_stream(path: &Path) -> io::Result<bool> {
     }
     let mut start = Vec::new();
     File::open(path)?.take(8).read_to_end(&mut start)?;
-    Ok(layer::format_of(&start) != LayerFormat::Plain)
+    Ok(layer::format_of(&start) != LayerFormat::Plain || unread_compression(&start).is_some())
 }
 
 /// A file of the archive.
@@ -103,9 +105,29 @@ fn read_all(
     place: &str,
     options: &ScanOptions<'_>,
 ) -> Result<Index<Seen>, SourceError> {
-    let mut tar = TarReader::new(Plain(
-        unpacked(input).map_err(|e| SourceError::unreachable(place, e))?,
-    ));
+    let limit = options.limits.archive_bytes;
+    let over = AtomicBool::new(false);
+    let input = Archive {
+        input: unpacked(input, place)?,
+        left: limit,
+        over: &over,
+    };
+    let read = read_entries(input, place, options);
+    // Whatever was told of it: that it was cut off here is the reason.
+    if over.load(Ordering::Relaxed) {
+        let reason =
+            format!("the archive has, or unpacks to, more than {limit} bytes, the most that is read");
+        return Err(SourceError::refused(place, reason));
+    }
+    read
+}
+
+fn read_entries(
+    input: Archive<'_>,
+    place: &str,
+    options: &ScanOptions<'_>,
+) -> Result<Index<Seen>, SourceError> {
+    let mut tar = TarReader::new(input);
     let shared = scan::shared(options);
     let mut index = Index::new();
     let mut json = 0;
@@ -135,21 +157,41 @@ fn read_all(
 }
 
 /// The archive itself may be compressed as well.
-fn unpacked<'a>(input: impl Read + Send + 'a) -> io::Result<Box<dyn BufRead + Send + 'a>> {
+fn unpacked<'a>(
+    input: impl Read + Send + 'a,
+    place: &str,
+) -> Result<Box<dyn BufRead + Send + 'a>, SourceError> {
+    let unreachable = |error| SourceError::unreachable(place, error);
     let mut input = BufReader::with_capacity(64 << 10, input);
-    Ok(match layer::format_of(input.fill_buf()?) {
+    let start = input.fill_buf().map_err(unreachable)?;
+    if let Some(compression) = unread_compression(start) {
+        let reason = format!(
+            "an archive compressed with {compression} is not read: gzip, zstd or no compression are allowed"
+        );
+        return Err(SourceError::refused(place, reason));
+    }
+    Ok(match layer::format_of(start) {
         LayerFormat::Plain => Box::new(input),
         LayerFormat::Gzip => Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(input))),
         LayerFormat::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-            decoder.window_log_max(layer::WINDOW_LOG)?;
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(unreachable)?;
+            decoder.window_log_max(layer::WINDOW_LOG).map_err(unreachable)?;
             Box::new(BufReader::new(decoder))
         }
     })
 }
 
+/// What an archive is compressed with, where that is known and not read.
+fn unread_compression(start: &[u8]) -> Option<&'static str> {
+    if start.starts_with(b"\xfd7zXZ") {
+        Some("xz")
+    } else {
+        start.starts_with(b"BZh").then_some("bzip2")
+    }
+}
+
 fn look(
-    tar: &mut TarReader<Plain<'_>>,
+    tar: &mut TarReader<Archive<'_>>,
     entry: &Entry,
     path: &str,
     json: &mut u64,
@@ -258,23 +300,35 @@ impl Files for Kept {
     }
 }
 
-/// A stream without a way to seek.
-struct Plain<'a>(Box<dyn BufRead + Send + 'a>);
+/// The stream of an archive: without a way to seek, and with an end.
+struct Archive<'a> {
+    input: Box<dyn BufRead + Send + 'a>,
+    left: u64,
+    /// There was more.
+    over: &'a AtomicBool,
+}
 
-impl Read for Plain<'_> {
+impl Read for Archive<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        layer::read_buffered(self, into)
     }
 }
 
-impl BufRead for Plain<'_> {
+impl BufRead for Archive<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.0.fill_buf()
+        let there = self.input.fill_buf()?;
+        let allowed = usize::try_from(self.left).map_or(there.len(), |left| left.min(there.len()));
+        if allowed == 0 && !there.is_empty() {
+            self.over.store(true, Ordering::Relaxed);
+            return Err(io::Error::other("more data than allowed"));
+        }
+        Ok(there.get(..allowed).unwrap_or_default())
     }
 
     fn consume(&mut self, count: usize) {
-        self.0.consume(count);
+        self.left = self.left.saturating_sub(count as u64);
+        self.input.consume(count);
     }
 }
 
-impl Skip for Plain<'_> {}
+impl Skip for Archive<'_> {}

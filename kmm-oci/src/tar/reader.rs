@@ -203,26 +203,41 @@ impl<R: Skip> TarReader<R> {
         Ok(entry)
     }
 
-    /// Reads all of the content of a plain file. The caller has bounded its size.
+    /// Reads all of the content of a plain file that was not read yet. The caller has bounded its size.
     ///
     /// # Errors
     ///
     /// When the file is sparse, or the stream ends before it does.
     pub fn content(&mut self, entry: &Entry, into: &mut Vec<u8>) -> Result<(), TarError> {
+        self.part(entry, u64::MAX, into)
+    }
+
+    /// Reads the first bytes of a plain file, `most` at the most.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::content`].
+    pub fn start(&mut self, entry: &Entry, most: u64, into: &mut Vec<u8>) -> Result<(), TarError> {
+        self.part(entry, most, into)
+    }
+
+    fn part(&mut self, entry: &Entry, most: u64, into: &mut Vec<u8>) -> Result<(), TarError> {
         let at = self.entry_at;
         let error = |fault| TarError { at, fault };
         if entry.kind == EntryKind::Sparse {
             let path = String::from_utf8_lossy(&entry.path).into_owned();
             return Err(error(Fault::Sparse { path }));
         }
-        while self.left > 0 {
+        let mut wanted = self.left.min(most);
+        while wanted > 0 {
             let buffer = self.input.fill_buf().map_err(|e| error(e.into()))?;
-            let step = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
+            let step = usize::try_from(wanted).map_or(buffer.len(), |wanted| wanted.min(buffer.len()));
             if step == 0 {
                 return Err(error(Fault::Truncated));
             }
             into.extend_from_slice(buffer.get(..step).unwrap_or_default());
             self.input.consume(step);
+            wanted -= step as u64;
             self.left -= step as u64;
             self.position += step as u64;
         }

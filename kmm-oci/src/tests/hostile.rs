@@ -39,8 +39,15 @@ fn a_manifest_that_is_wrong_about_a_layer() {
     );
     let size = changed(|manifest| manifest["layers"][0]["size"] = json!(3));
     assert!(size.ends_with("but the manifest says 3"), "{size}");
-    let size = changed(|manifest| manifest["layers"][0]["size"] = json!(1u64 << 40));
-    assert!(size.ends_with("but the manifest says 1099511627776"), "{size}");
+    let size = changed(|manifest| manifest["layers"][0]["size"] = json!(1u64 << 30));
+    assert!(size.ends_with("but the manifest says 1073741824"), "{size}");
+    for (bytes, shown) in [(1 << 40, "1099511627776"), (u64::MAX, "18446744073709551615")] {
+        let size = changed(|manifest| manifest["layers"][0]["size"] = json!(bytes));
+        assert_eq!(
+            size,
+            format!("the manifest says that the layers have {shown} bytes: at most 137438953472 are allowed")
+        );
+    }
     let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
     let foreign = changed(|manifest| {
         manifest["layers"][0]["mediaType"] = json!(foreign);
@@ -277,6 +284,46 @@ fn more_entries_than_allowed() {
         "{}",
         chain(&error)
     );
+}
+
+#[test]
+fn an_archive_that_is_a_bomb_as_a_whole() {
+    // Only skipped, never looked at as a layer: a file with holes, and what follows the end.
+    let mut sparse = Builder::default();
+    sparse.header(b"big", b'S', 40 << 20, b"");
+    let sparse = [sparse.bytes, vec![0; 40 << 20]].concat();
+    let padded = [make::archive(&make::layout(&[layer()])), vec![0; 40 << 20]].concat();
+    for tar in [sparse, padded] {
+        for format in [LayerFormat::Plain, LayerFormat::Gzip, LayerFormat::Zstd] {
+            let packed = crate::layer::tests::pack(&tar, format);
+            let mut options = ScanOptions::new(&PlainOnly);
+            options.limits.archive_bytes = 10 << 20;
+            let error = crate::source::scan_stream(packed.as_slice(), "-", None, &options).unwrap_err();
+            assert_eq!(
+                chain(&error),
+                "-: the archive has, or unpacks to, more than 10485760 bytes, the most that is read",
+                "{format}"
+            );
+        }
+    }
+    let whole = make::archive(&make::layout(&[layer()]));
+    let mut options = ScanOptions::new(&PlainOnly);
+    options.limits.archive_bytes = whole.len() as u64;
+    crate::source::scan_stream(whole.as_slice(), "-", None, &options).unwrap();
+}
+
+#[test]
+fn an_archive_of_a_compression_that_is_not_read() {
+    for (start, name) in [(b"\xfd7zXZ\0...".as_slice(), "xz"), (b"BZh91AY&SY", "bzip2")] {
+        let error = scan_archive(start, "oci-archive:PATH/a").unwrap_err();
+        assert!(
+            chain(&error).ends_with(&format!(
+                "an archive compressed with {name} is not read: gzip, zstd or no compression are allowed"
+            )),
+            "{}",
+            chain(&error)
+        );
+    }
 }
 
 #[test]

@@ -25,8 +25,10 @@ use super::kubelet::Kubelets;
 use super::life;
 use super::objects::api_of;
 use super::objects::apply;
+use super::objects::change;
 use super::objects::create;
 use super::objects::get;
+use super::objects::list;
 use super::objects::until;
 use super::running::Operator;
 use super::takeover;
@@ -60,13 +62,30 @@ pub(super) async fn check(tools: &Tools, kmm: &Path) -> Result<()> {
     );
     for block in &blocks {
         pod.follow(&plane, &client, kmm).await?;
-        let run = shell.run(block).await;
-        run.with_context(|| format!("the operator's log ends with\n{}", pod.last_lines()))?;
+        if block.text.contains("webhook.enabled=true") {
+            // One that is there before, and has to go when nobody answers.
+            let [nic, _] = life::modules();
+            apply(&client, &nic).await?;
+            seen(&client, &nic).await?;
+        }
+        if let Err(error) = shell.run(block).await {
+            let terminating = terminating(&client)
+                .await
+                .unwrap_or_else(|error| format!("{error:#}"));
+            let (operator, plane) = (pod.last_lines(), plane.logs());
+            return Err(error.context(format!(
+                "the operator's log ends with\n{operator}\nCRDs that do not go:\n{terminating}\nthe control plane:\n{plane}"
+            )));
+        }
         if block.text.contains("kmm explain --cluster drivers/") {
             explained(&plane, &client, kmm).await?;
         }
         if block.text.contains("webhook.enabled=true") {
             refused_without_webhook(&client).await?;
+        }
+        if block.text.contains("delete modules") {
+            let left = list(&client, BETA, "Module").await?;
+            ensure!(left.is_empty(), "Modules were left: {left:?}");
         }
     }
     println!(
@@ -374,7 +393,24 @@ async fn seen(client: &Client, module: &Value) -> Result<()> {
     .await
 }
 
-/// Where the webhooks do not answer, a Module is not taken unseen.
+/// Why CRDs that are being deleted are still there.
+async fn terminating(client: &Client) -> Result<String> {
+    let mut text = String::new();
+    for crd in list(client, "apiextensions.k8s.io/v1", "CustomResourceDefinition").await? {
+        if crd["metadata"]["deletionTimestamp"].is_null() {
+            continue;
+        }
+        let conditions = crd["status"]["conditions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let why = conditions.iter().find(|one| one["type"] == "Terminating");
+        text += &format!("{} {}\n", crd["metadata"]["name"], why.unwrap_or(&Value::Null));
+    }
+    Ok(text)
+}
+
+/// Where the webhooks do not answer, a Module is not taken unseen, and one that is there is not changed.
 async fn refused_without_webhook(client: &Client) -> Result<()> {
     let [nic, _] = life::modules();
     until("a Module is refused while no webhook answers", async || {
@@ -382,7 +418,8 @@ async fn refused_without_webhook(client: &Client) -> Result<()> {
             dry_run: true,
             ..PostParams::default()
         };
-        let module: DynamicObject = serde_json::from_value(nic.clone())?;
+        let mut module: DynamicObject = serde_json::from_value(nic.clone())?;
+        module.metadata.name = Some("unseen".to_owned());
         match api_of(client, &nic)?.create(&params, &module).await {
             Ok(_) => Ok(false),
             Err(error) if error.to_string().contains("vmodule.kb.io") => Ok(true),
@@ -390,6 +427,11 @@ async fn refused_without_webhook(client: &Client) -> Result<()> {
         }
     })
     .await?;
-    println!("a Module was refused while no webhook answered");
+    let changed = json!({"spec": {"selector": {"pool": "other"}}});
+    let refused = change(client, &nic, &changed).await.err();
+    let refused = refused.context("a Module was changed while no webhook answered")?;
+    let said = format!("{refused:#}");
+    ensure!(said.contains("vmodule.kb.io"), "{said}");
+    println!("a Module was refused, and another not changed, while no webhook answered");
     Ok(())
 }

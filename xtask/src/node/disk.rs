@@ -219,7 +219,7 @@ impl<'k> InTree<'k> {
 }
 
 /// Copies a file, and makes it executable.
-fn program(from: &Path, to: &Path) -> Result<()> {
+pub(super) fn program(from: &Path, to: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     copy(from, to)?;
     Ok(fs::set_permissions(to, fs::Permissions::from_mode(0o755))?)

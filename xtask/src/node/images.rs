@@ -30,32 +30,42 @@ pub(super) struct Images {
 }
 
 impl Images {
-    /// Starts it, makes the images in a folder and pushes them.
-    ///
-    /// The kmod images have modules, indexes and firmware in them, and nothing that can be run.
-    pub(super) fn push(folder: &Path, parts: &Parts) -> Result<Self> {
+    /// Starts it, and pushes the images with programs, made in a folder.
+    pub(super) fn start(folder: &Path) -> Result<Self> {
         let images = Self {
             registry: Registry::start(Kind::Plain)?,
             work: folder.join("images"),
         };
         images.programs()?;
+        Ok(images)
+    }
+
+    /// Pushes images of modules for both kernels.
+    ///
+    /// They have modules, indexes and firmware in them, and nothing that can be run.
+    pub(super) fn push_kmods(&self, parts: &Parts) -> Result<()> {
         let [(old, old_modules), (new, new_modules)] = &parts.kernels;
         let newer = |built: &Path| built.join("other");
-        images.kmod("base", &old.version, old_modules, &["kmm_base"])?;
-        images.kmod("base2", &old.version, &newer(old_modules), &["kmm_base"])?;
-        images.kmod("base-for-new", &new.version, new_modules, &["kmm_base"])?;
-        images.kmod("dummy", &old.version, old_modules, &["dummy"])?;
-        images.kmod("dummy", &new.version, new_modules, &["dummy"])?;
-        images.kmod("firmware", &old.version, old_modules, &["kmm_fw"])?;
-        images.kmod("firmware", &new.version, new_modules, &["kmm_fw"])?;
+        self.kmod("base", &old.version, old_modules, &["kmm_base"])?;
+        self.kmod("base2", &old.version, &newer(old_modules), &["kmm_base"])?;
+        self.kmod("base-for-new", &new.version, new_modules, &["kmm_base"])?;
+        self.kmod("dummy", &old.version, old_modules, &["dummy"])?;
+        self.kmod("dummy", &new.version, new_modules, &["dummy"])?;
+        self.kmod("firmware", &old.version, old_modules, &["kmm_fw"])?;
+        self.kmod("firmware", &new.version, new_modules, &["kmm_fw"])?;
         // Made for 6.1, and called an image for 6.12.
-        images.kmod("wrong", &new.version, old_modules, &["kmm_user", "kmm_base"])?;
-        Ok(images)
+        self.kmod("wrong", &new.version, old_modules, &["kmm_user", "kmm_base"])
     }
 
     /// `127.0.0.1:PORT`.
     pub(super) fn registry(&self) -> &str {
         &self.registry.addr
+    }
+
+    /// Pushes the image that is called `tag` in an OCI archive.
+    pub(super) fn push_archive(&self, archive: &Path, tag: &str, name: &str) -> Result<()> {
+        let from = format!("oci-archive:{}:{tag}", archive.display());
+        self.registry.push(&from, name)
     }
 
     /// The full name of an image.
@@ -87,8 +97,8 @@ impl Images {
         self.image("kmm-worker:1", "--config.entrypoint /usr/local/bin/kmm-worker")
     }
 
-    /// An image of modules for a kernel.
-    fn kmod(&self, name: &str, release: &str, built: &Path, modules: &[&str]) -> Result<()> {
+    /// An image of modules for a kernel, with the first two numbers of its release as its tag.
+    pub(super) fn kmod(&self, name: &str, release: &str, built: &Path, modules: &[&str]) -> Result<()> {
         let root = self.root()?;
         let folder = root.join("opt/lib/modules").join(release);
         for module in modules {

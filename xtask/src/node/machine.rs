@@ -12,10 +12,10 @@ use std::time::Instant;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use serde_json::json;
 
 use super::disk::Disk;
 use super::parts::Parts;
+use super::settings;
 use crate::cluster::certificates::FROM_A_NODE;
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::process::Process;
@@ -27,8 +27,8 @@ pub(super) const NODE: &str = "127.0.0.1";
 const API_PORT: u16 = 6443;
 /// How long a machine may take until its shell answers, and to end.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How long a command may take there.
-const COMMAND: Duration = Duration::from_secs(60);
+/// How long a command may take there: none of them takes a second on an idle machine.
+const COMMAND: Duration = Duration::from_secs(180);
 
 /// A node that can be started on either kernel.
 #[derive(Debug)]
@@ -54,7 +54,6 @@ impl<'p> Machine<'p> {
     /// Makes its disk, for a control plane and a registry (`127.0.0.1:PORT`).
     pub(super) fn make(parts: &'p Parts, plane: &ControlPlane, registry: &str) -> Result<Self> {
         let folder = plane.folder().to_owned();
-        let kubelet = std::net::TcpListener::bind((NODE, 0))?.local_addr()?.port();
         let registry = registry.rsplit(':').next().and_then(|port| port.parse().ok());
         Ok(Self {
             parts,
@@ -62,13 +61,15 @@ impl<'p> Machine<'p> {
             folder,
             api: plane.port(),
             registry: registry.context("the registry has no port")?,
-            kubelet,
+            kubelet: 0,
             running: None,
         })
     }
 
     /// Starts it on one of the kernels, with files of this boot below `/run/kmm`; returns when its shell answers.
     pub(super) fn start(&mut self, kernel: usize, files: &[(&str, Vec<u8>)]) -> Result<()> {
+        // One that is free now: somebody else may have taken that of the last boot.
+        self.kubelet = std::net::TcpListener::bind((NODE, 0))?.local_addr()?.port();
         let (kernel, initramfs) = (&self.parts.kernels[kernel].0, &self.disk.initramfs[kernel]);
         let mut boot = Initramfs::default();
         for (name, bytes) in files {
@@ -161,7 +162,11 @@ impl<'p> Machine<'p> {
         let asked = Instant::now();
         while running.process.check().is_ok() {
             if asked.elapsed() > PATIENCE {
-                bail!("the node does not go off:\n{}", self.console());
+                bail!(
+                    "the node was not off after {} s:\n{}",
+                    PATIENCE.as_secs(),
+                    self.console()
+                );
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -210,74 +215,28 @@ impl<'p> Machine<'p> {
             put(name, &fs::read(self.folder.join(name))?);
         }
         put("env", format!("NODE={NODE}\n").as_bytes());
-        let kubeconfig = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "node",
-            "clusters": [{"name": "node", "cluster": {
-                "server": format!("https://{FROM_A_NODE}:{API_PORT}"), "certificate-authority": "/run/kmm/ca.crt",
-            }}],
-            "contexts": [{"name": "node", "context": {"cluster": "node", "user": "node"}}],
-            "users": [{"name": "node", "user": {
-                "client-certificate": "/run/kmm/kubelet.crt", "client-key": "/run/kmm/kubelet.key",
-            }}],
-        });
+        let server = format!("https://{FROM_A_NODE}:{API_PORT}");
+        let kubeconfig = settings::kubeconfig(&server, "/run/kmm");
         put("kubelet.kubeconfig", kubeconfig.to_string().as_bytes());
-        put("kubelet.yaml", self.kubelet_configuration().as_bytes());
-        put("containerd.toml", self.containerd_configuration().as_bytes());
+        let kubelet = settings::kubelet("0.0.0.0", self.kubelet, "/run/kmm");
+        // What starts with `{` is read as JSON.
+        put("kubelet.yaml", kubelet.to_string().as_bytes());
         let registry = self.registry;
+        let containerd = settings::containerd(&settings::Containerd {
+            root: "/var/lib/containerd",
+            network: ["/opt/cni/bin", "/etc/cni/net.d"],
+            runc: "/opt/node/runc",
+            pause: &format!("127.0.0.1:{registry}/pause:1"),
+            images: "image_pull_with_sync_fs = true\n  registry = {config_path = '/run/kmm/certs.d'}",
+            runtime: "",
+        });
+        put("containerd.toml", containerd.as_bytes());
         let server = format!("server = 'http://{FROM_A_NODE}:{registry}'\n");
         put(
             &format!("certs.d/127.0.0.1:{registry}/hosts.toml"),
             server.as_bytes(),
         );
         Ok(())
-    }
-
-    fn kubelet_configuration(&self) -> String {
-        // The format: <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/>. What starts with `{` is
-        // read as JSON.
-        let configuration = json!({
-            "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
-            "address": "0.0.0.0", "port": self.kubelet, "readOnlyPort": 0, "healthzPort": 10248,
-            "authentication": {
-                "anonymous": {"enabled": false}, "webhook": {"enabled": true},
-                "x509": {"clientCAFile": "/run/kmm/ca.crt"},
-            },
-            "authorization": {"mode": "Webhook"},
-            "tlsCertFile": "/run/kmm/kubelet-server.crt", "tlsPrivateKeyFile": "/run/kmm/kubelet-server.key",
-            "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
-            "cgroupDriver": "cgroupfs", "failSwapOn": false, "clusterDNS": ["127.0.0.1"],
-            "resolvConf": "/etc/resolv.conf", "volumePluginDir": "/var/lib/kubelet/volume-plugins",
-            "syncFrequency": "1s", "nodeStatusUpdateFrequency": "1s", "nodeStatusReportFrequency": "10s",
-            "imageGCHighThresholdPercent": 100, "evictionHard": {"memory.available": "50Mi"},
-        });
-        configuration.to_string()
-    }
-
-    fn containerd_configuration(&self) -> String {
-        format!(
-            "version = 3
-root = '/var/lib/containerd'
-state = '/run/containerd'
-disabled_plugins = [
-  'io.containerd.nri.v1.nri',
-  'io.containerd.image-verifier.v1.bindir',
-  'io.containerd.snapshotter.v1.erofs',
-  'io.containerd.snapshotter.v1.blockfile',
-  'io.containerd.differ.v1.erofs',
-  'io.containerd.internal.v1.opt',
-]
-[plugins.'io.containerd.cri.v1.images']
-  snapshotter = 'overlayfs'
-  pinned_images = {{sandbox = '127.0.0.1:{}/pause:1'}}
-  image_pull_with_sync_fs = true
-  registry = {{config_path = '/run/kmm/certs.d'}}
-[plugins.'io.containerd.cri.v1.runtime']
-  cni = {{bin_dirs = ['/opt/cni/bin'], conf_dir = '/etc/cni/net.d', use_internal_loopback = true}}
-  containerd.runtimes.runc = {{runtime_type = 'io.containerd.runc.v2', options = {{BinaryName = '/opt/node/runc', \
-             SystemdCgroup = false}}}}
-",
-            self.registry
-        )
     }
 }
 
@@ -291,7 +250,10 @@ impl Running {
                 return Ok(());
             }
             if started.elapsed() > PATIENCE {
-                bail!("the shell of the node does not answer");
+                bail!(
+                    "the shell of the node did not answer within {} s",
+                    PATIENCE.as_secs()
+                );
             }
         }
     }
@@ -337,7 +299,7 @@ fn connect(process: &mut Process, socket: &Path) -> Result<UnixStream> {
             return Ok(line);
         }
         if started.elapsed() > PATIENCE {
-            bail!("QEMU makes no socket");
+            bail!("QEMU made no socket within {} s", PATIENCE.as_secs());
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -22,6 +21,7 @@ use super::machine::Machine;
 use super::machine::NODE;
 use super::parts::Parts;
 use super::sight;
+use super::sight::PATIENCE;
 use super::sight::Pods;
 use crate::cluster::check::make_namespace;
 use crate::cluster::control_plane::ControlPlane;
@@ -35,15 +35,13 @@ use crate::cluster::running::Operator;
 use crate::kmods::FIRMWARE;
 
 pub(super) const BETA: &str = "kmm.sigs.x-k8s.io/v1beta1";
-const NAMESPACE: &str = "drivers";
-/// How long anything may take on a node that is emulated, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(420);
-
+pub(super) const NAMESPACE: &str = "drivers";
 /// Starts everything, plays the scenes, and stops everything.
 pub(super) async fn run(kmm: &Path, parts: &Parts) -> Result<()> {
     let started = Instant::now();
     let mut plane = ControlPlane::start().await?;
-    let images = Images::push(plane.folder(), parts)?;
+    let images = Images::start(plane.folder())?;
+    images.push_kmods(parts)?;
     let client = plane.client().await?;
     objects::install_crds(&client).await?;
     plane.start_controllers().await?;
@@ -53,6 +51,8 @@ pub(super) async fn run(kmm: &Path, parts: &Parts) -> Result<()> {
     println!("all is ready after {:.1} s", started.elapsed().as_secs_f64());
     let pods = Pods::watch(&client);
     let mut stage = Stage {
+        kmm,
+        plane: &plane,
         client,
         machine,
         images,
@@ -75,6 +75,8 @@ pub(super) async fn run(kmm: &Path, parts: &Parts) -> Result<()> {
 
 /// What the scenes are played with.
 struct Stage<'p> {
+    kmm: &'p Path,
+    plane: &'p ControlPlane,
     client: Client,
     machine: Machine<'p>,
     images: Images,
@@ -233,6 +235,7 @@ impl Stage<'_> {
         apply(&self.client, &self.module("wrong", "kmm_user", "wrong")).await?;
         self.event("Module", "wrong", "WorkerFailing", "WrongKernel: ")
             .await?;
+        sight::explained(self.kmm, self.plane, "wrong", "WrongKernel").await?;
         let node = get(&self.client, "v1", "Node", "", NODE).await?;
         let label = names::ready(&module_name("wrong"));
         ensure!(
@@ -308,19 +311,7 @@ impl Stage<'_> {
 
     /// Waits until the node is ready, on this kernel and on another boot than that one.
     async fn ready(&self, kernel: usize, boot: &str) -> Result<()> {
-        let version = self.parts.kernels[kernel].0.version.as_str();
-        until_within(PATIENCE, &format!("the node is ready on {version}"), async || {
-            let node = get(&self.client, "v1", "Node", "", NODE).await?;
-            let status = &node["status"];
-            let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-            let ready = conditions
-                .iter()
-                .any(|one| one["type"] == "Ready" && one["status"] == "True");
-            let untainted = node["spec"]["taints"].as_array().is_none_or(Vec::is_empty);
-            let info = &status["nodeInfo"];
-            Ok(ready && untainted && info["kernelVersion"] == version && info["bootID"] != boot)
-        })
-        .await
+        sight::ready(&self.client, &self.parts.kernels[kernel].0.version, boot).await
     }
 
     /// A Module that loads a module of the kernel, from the image of this name for either kernel.
@@ -402,26 +393,11 @@ impl Stage<'_> {
 
     /// Waits until an event about an object says something.
     async fn event(&self, kind: &str, name: &str, reason: &str, text: &str) -> Result<()> {
-        until_within(
-            PATIENCE,
-            &format!("an event {reason} about {kind} {name} with `{text}`"),
-            async || {
-                let events = list(&self.client, "v1", "Event").await?;
-                Ok(events.iter().any(|event| {
-                    let about = &event["involvedObject"];
-                    let message = event["message"].as_str().unwrap_or_default();
-                    about["kind"] == kind
-                        && about["name"] == name
-                        && event["reason"] == reason
-                        && message.contains(text)
-                }))
-            },
-        )
-        .await
+        sight::event(&self.client, kind, name, reason, text).await
     }
 }
 
-fn module_name(name: &str) -> ModuleName {
+pub(super) fn module_name(name: &str) -> ModuleName {
     ModuleName {
         name: name.to_owned(),
         namespace: NAMESPACE.to_owned(),

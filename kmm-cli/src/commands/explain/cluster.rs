@@ -182,7 +182,7 @@ impl Live {
             Key::NodeModules(node) => {
                 (!every_node || shown.contains(node.as_str())) && reason.module.as_ref() == Some(module)
             }
-            Key::PluginLabels(_) => false,
+            Key::PluginLabels(_) | Key::Namespace(_) => false,
         });
         let reasons = reasons.map(|(key, reason)| Said {
             controller: key.controller(),

@@ -74,7 +74,7 @@ pub fn run(arguments: &ImageCheck, printer: &Printer) -> Result<ExitStatus> {
 
 /// Reads an image once, and checks it for all that it is to do.
 fn check(job: &Job, images: &ImageSource<'_>, options: &ScanOptions<'_>, known: &Known) -> Vec<Checked> {
-    let scanned = images.scan(&job.reference, &job.tls, options);
+    let scanned = images.scan(&job.reference, &job.tls, job.architecture.as_deref(), options);
     let mut results = Vec::new();
     for purpose in &job.purposes {
         let reports = match &scanned {

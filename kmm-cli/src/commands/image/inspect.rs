@@ -82,7 +82,7 @@ pub fn run(arguments: &ImageInspect, printer: &Printer) -> Result<ExitStatus> {
     let (mut images, mut status) = (Vec::new(), ExitStatus::Yes);
     for (name, reference) in arguments.images.iter().zip(&references) {
         let line = source.show_progress(printer);
-        let scanned = source.scan(reference, &TlsOptions::default(), &options);
+        let scanned = source.scan(reference, &TlsOptions::default(), None, &options);
         drop(line);
         match scanned {
             Ok(scanned) => images.push(describe(name, &scanned)),

@@ -1,5 +1,6 @@
 //! Which images are checked, and what for.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -18,6 +19,7 @@ use kmm_oci::reference::ImageNameError;
 
 use crate::cli::ImageCheck;
 use crate::cli::Manifests;
+use crate::image_source::architecture;
 use crate::manifests;
 use crate::manifests::Loaded;
 use crate::printer::Printer;
@@ -29,6 +31,8 @@ pub struct Job {
     pub image: String,
     pub reference: Reference,
     pub tls: TlsOptions,
+    /// Of several images for several platforms, that for this is read.
+    pub architecture: Option<String>,
     pub purposes: Vec<Purpose>,
 }
 
@@ -40,6 +44,22 @@ pub struct Purpose {
     pub kernel: Option<KernelVersion>,
     pub modprobe: ModprobeSpec,
     pub in_tree_to_remove: Vec<String>,
+}
+
+/// How a Module has its image pulled.
+#[derive(Debug, Clone, Default)]
+struct Reach {
+    tls: TlsOptions,
+    architecture: Option<String>,
+}
+
+impl Reach {
+    fn new(tls: &TlsOptions, selector: &BTreeMap<String, String>) -> Self {
+        Self {
+            tls: tls.clone(),
+            architecture: architecture(selector).map(str::to_owned),
+        }
+    }
 }
 
 /// A Module that has no image for a kernel.
@@ -84,8 +104,10 @@ pub fn plan(arguments: &ImageCheck, kernels: &[KernelVersion], printer: &Printer
 
 impl Plan {
     /// Each image is read once, whatever it is checked for.
-    fn add(&mut self, image: &str, reference: Reference, tls: &TlsOptions, purpose: Purpose) {
-        let same = |job: &&mut Job| job.image == image && job.tls == *tls;
+    fn add(&mut self, image: &str, reference: Reference, reach: &Reach, purpose: Purpose) {
+        let Reach { tls, architecture } = reach;
+        let same =
+            |job: &&mut Job| job.image == image && job.tls == *tls && job.architecture == *architecture;
         if let Some(job) = self.jobs.iter_mut().find(same) {
             job.purposes.push(purpose);
             return;
@@ -94,6 +116,7 @@ impl Plan {
             image: image.to_owned(),
             reference,
             tls: tls.clone(),
+            architecture: architecture.clone(),
             purposes: vec![purpose],
         });
     }
@@ -115,7 +138,7 @@ fn by_hand(arguments: &ImageCheck, kernels: &[KernelVersion]) -> Result<Plan> {
                 modprobe: modprobe.clone(),
                 in_tree_to_remove: Vec::new(),
             };
-            plan.add(image, reference.clone(), &TlsOptions::default(), purpose);
+            plan.add(image, reference.clone(), &Reach::default(), purpose);
         }
     }
     Ok(plan)
@@ -159,8 +182,13 @@ fn by_mapping(kernels: &[KernelVersion], loaded: &Loaded) -> Result<Plan> {
                         modprobe: resolved.modprobe,
                         in_tree_to_remove: resolved.in_tree_modules_to_remove.unwrap_or_default(),
                     };
-                    let (image, tls) = (&resolved.container_image, &resolved.registry_tls);
-                    plan.add(image, Reference::Registry(name), tls, purpose);
+                    let reach = Reach::new(&resolved.registry_tls, compiled.selector());
+                    plan.add(
+                        &resolved.container_image,
+                        Reference::Registry(name),
+                        &reach,
+                        purpose,
+                    );
                 }
                 Err(ResolveError::NoModuleLoader) => {}
                 Err(error) => plan.unresolved.push(Unresolved {
@@ -204,7 +232,8 @@ fn as_if(arguments: &ImageCheck, kernels: &[KernelVersion], loaded: &Loaded) -> 
                     }
                 };
                 purpose.kernel = kernel;
-                plan.add(image, reference.clone(), &tls, purpose);
+                let reach = Reach::new(&tls, compiled.selector());
+                plan.add(image, reference.clone(), &reach, purpose);
             }
         }
     }

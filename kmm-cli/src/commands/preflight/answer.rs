@@ -2,7 +2,6 @@
 
 use kmm_core::preflight::Existence;
 use kmm_core::preflight::Purpose;
-use kmm_core::preflight::Reason;
 use kmm_core::preflight::State;
 use kmm_core::preflight::Verdict;
 use kmm_core::resolve::ModuleName;
@@ -94,12 +93,7 @@ impl Base {
         Self {
             image,
             purpose,
-            existence: match found {
-                Existence::Present => "present",
-                Existence::Absent => "absent",
-                Existence::NotAsked => "notAsked",
-                Existence::Unknown(_) => "unknown",
-            },
+            existence: found.code(),
         }
     }
 }
@@ -111,48 +105,13 @@ impl Judged {
             .as_ref()
             .ok()
             .map(|resolved| resolved.container_image.clone());
-        let (message, why) = words(&verdict.reason);
         Self {
             module: candidate.module.clone(),
             image: image.filter(|image| !image.is_empty()),
             state: verdict.state,
             reason: verdict.reason.code(),
-            message,
-            why,
+            message: verdict.reason.to_string(),
+            why: verdict.reason.details().to_vec(),
         }
     }
-}
-
-/// The reason in words, and what is behind it.
-fn words(reason: &Reason) -> (String, Vec<String>) {
-    let text = match reason {
-        Reason::NothingToLoad => "it has no module loader, so that nothing is loaded",
-        Reason::NoImage => "neither the mapping nor the container names an image",
-        Reason::Fits => "the image is there and fits the kernel",
-        Reason::NotChecked => "the image is there, and was not looked into",
-        Reason::DoesNotFit { why, blocks_build } => {
-            let text = match blocks_build {
-                false => "the image is there and does not fit the kernel",
-                true => {
-                    "the image is there and does not fit the kernel; it stands in the way of a new one: the operator makes \
-                     only what is not there"
-                }
-            };
-            return (text.to_owned(), why.clone());
-        }
-        Reason::Build => "the image is not there, and the operator builds it",
-        Reason::Sign => "the image is not there, and the operator signs it",
-        Reason::NoSuchImage => {
-            "the image is not there, and nobody makes it: the mapping has neither `build` nor `sign`"
-        }
-        Reason::NoUnsignedImage => "the image is to be signed from one that is not there",
-        Reason::NothingToSign => {
-            "the image is to be signed, but there is neither `build` nor `unsignedImage`"
-        }
-        Reason::NotAsked => "no registry was asked",
-        Reason::NoAnswer(why) => return ("it could not be told".to_owned(), vec![why.clone()]),
-        Reason::Resolve(error) => return (error.to_string(), Vec::new()),
-        other => other.code(),
-    };
-    (text.to_owned(), Vec::new())
 }

@@ -25,12 +25,10 @@ use kmm_oci::registry;
 use crate::cli::Preflight;
 use crate::commands::image as images;
 use crate::image_source::ImageSource;
+use crate::image_source::architecture;
 use crate::kernel_facts::Known;
 use crate::printer::Printer;
 use crate::progress::ProgressLine;
-
-/// The label of nodes that says what they are built as, in Go's words.
-const ARCHITECTURE: &str = "kubernetes.io/arch";
 
 /// Questions that registries are asked at once.
 const QUESTIONS: usize = 8;
@@ -213,10 +211,6 @@ impl<'a> Registries<'a> {
     }
 
     fn scan(&self, resolved: &Resolved) -> Result<ScannedImage, ScanError> {
-        let mut options = self.options.clone();
-        if let Some(architecture) = resolved.selector.get(ARCHITECTURE) {
-            options.preferred.architecture.clone_from(architecture);
-        }
         let name = resolved.container_image.parse().map(Reference::Registry);
         let name =
             name.map_err(
@@ -225,7 +219,9 @@ impl<'a> Registries<'a> {
                     reason: error.to_string(),
                 },
             )?;
-        self.images.scan(&name, &resolved.registry_tls, &options)
+        let architecture = architecture(&resolved.selector);
+        self.images
+            .scan(&name, &resolved.registry_tls, architecture, &self.options)
     }
 
     fn fit(&self, scanned: &Result<ScannedImage, ScanError>, resolved: &Resolved) -> Fit {
@@ -269,5 +265,5 @@ impl<'a> Registries<'a> {
 fn same_image(one: &Resolved, other: &Resolved) -> bool {
     one.container_image == other.container_image
         && one.registry_tls == other.registry_tls
-        && one.selector.get(ARCHITECTURE) == other.selector.get(ARCHITECTURE)
+        && architecture(&one.selector) == architecture(&other.selector)
 }

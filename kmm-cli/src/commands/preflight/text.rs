@@ -20,7 +20,7 @@ pub fn answer(answer: &Answer) -> String {
         let _ = writeln!(out, "{indent}{}", printable(text));
     };
     for judged in &answer.modules {
-        line("", &format!("{}: {}", name(&judged.module), state(judged.state)));
+        line("", &format!("{}: {}", name(&judged.module), judged.state));
         if let Some(image) = &judged.image {
             line("  ", image);
         }
@@ -66,13 +66,7 @@ fn build_lines(build: &Build) -> Vec<String> {
 
 /// `4 Modules on 6.1.0-38-amd64: 1 ready, 2 must be built, 1 will not load`.
 pub fn summary(answer: &Answer) -> String {
-    let all = [
-        State::Ready,
-        State::MustBeBuilt,
-        State::WillNotLoad,
-        State::Unknown,
-    ];
-    let counts: Vec<String> = all
+    let counts: Vec<String> = State::ALL
         .iter()
         .map(|wanted| {
             let number = answer
@@ -80,7 +74,7 @@ pub fn summary(answer: &Answer) -> String {
                 .iter()
                 .filter(|judged| judged.state == *wanted)
                 .count();
-            (number, state(*wanted))
+            (number, wanted)
         })
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| format!("{number} {word}"))
@@ -90,15 +84,6 @@ pub fn summary(answer: &Answer) -> String {
         number => format!("{number} Modules"),
     };
     printable(&format!("{modules} on {}: {}", answer.kernel, counts.join(", ")))
-}
-
-fn state(state: State) -> &'static str {
-    match state {
-        State::Ready => "ready",
-        State::MustBeBuilt => "must be built",
-        State::WillNotLoad => "will not load",
-        State::Unknown => "not known",
-    }
 }
 
 fn name(module: &ModuleName) -> String {

@@ -1,25 +1,35 @@
 //! Where the links of a tree lead.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
 use kmm_core::worker::Reason;
 
+use crate::beneath::is_of_node;
+
 use super::CopyError;
+use super::ended;
 use super::scan::Kind;
 use super::scan::Tree;
 
-/// Where a worker finds the modules of its node. Images link to them, so that depmod finds what is in the kernel.
-const NODE: [&str; 3] = ["/lib/modules", "/usr/lib/modules", "/host/lib/modules"];
 /// Links to the headers that modules were built with. Nothing that loads modules reads them.
 const HEADERS: [&str; 2] = ["build", "source"];
 /// Links on one way, as the kernel has it.
 const HOPS: usize = 40;
+/// Steps on the ways of all links together: the links of a whole kernel with its firmware take a thousandth of them.
+const STEPS: usize = 20_000_000;
+/// The most bytes of a path, as the kernel has it.
+const LONGEST: usize = 4096;
 
 /// Refuses links that lead out, and takes out those to headers, which it returns.
-pub(super) fn check(tree: &mut Tree) -> Result<Vec<String>, CopyError> {
+pub(super) fn check(tree: &mut Tree, stopped: &dyn Fn() -> bool) -> Result<Vec<String>, CopyError> {
+    within(tree, stopped, STEPS)
+}
+
+fn within(tree: &mut Tree, stopped: &dyn Fn() -> bool, mut steps: usize) -> Result<Vec<String>, CopyError> {
     let links: HashMap<&Path, &Path> = tree
         .entries
         .iter()
@@ -33,8 +43,18 @@ pub(super) fn check(tree: &mut Tree) -> Result<Vec<String>, CopyError> {
         let Kind::Link { target } = kind else {
             continue;
         };
-        if stays(&links, path) {
-            continue;
+        ended(stopped)?;
+        match walk(&links, path, &mut steps) {
+            Way::Stays => continue,
+            Way::Out => {}
+            Way::TooLong => {
+                let proof = format!(
+                    "`{}`: the links of `{}` lead through each other more often than is looked at",
+                    tree.root.join(path).display(),
+                    tree.root.display()
+                );
+                return Err(CopyError::new(Reason::LinkOutside, proof));
+            }
         }
         if path
             .file_name()
@@ -51,58 +71,69 @@ pub(super) fn check(tree: &mut Tree) -> Result<Vec<String>, CopyError> {
         );
         return Err(CopyError::new(Reason::LinkOutside, proof));
     }
-    tree.entries
-        .retain(|(path, _)| !left_out.iter().any(|(left, _)| left == path));
+    let paths: HashSet<&PathBuf> = left_out.iter().map(|(path, _)| path).collect();
+    tree.entries.retain(|(path, _)| !paths.contains(path));
     let said = left_out.iter();
     Ok(said
         .map(|(path, target)| format!("{} -> {}", path.display(), target.display()))
         .collect())
 }
 
-/// Whether a link stays in its tree, or leads to the modules of the node. Walks as the kernel would, through the other
-/// links of the tree: `..` behind a link is above what the link leads to. What does not exist is no fault.
-fn stays(links: &HashMap<&Path, &Path>, link: &Path) -> bool {
+/// Where a link leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// It stays in its tree, or leads to the modules of the node.
+    Stays,
+    /// It leads anywhere else.
+    Out,
+    /// Nobody knows: too many steps were gone before its end.
+    TooLong,
+}
+
+/// Walks as the kernel would, through the other links of the tree: `..` behind a link is above what the link leads to.
+/// What does not exist is no fault. Each step is taken off `steps`.
+fn walk(links: &HashMap<&Path, &Path>, link: &Path, steps: &mut usize) -> Way {
     let mut at = PathBuf::new();
     // What is still to be walked, the next part last.
     let mut rest: Vec<Component<'_>> = link.components().rev().collect();
     let mut hops = 0;
     while let Some(part) = rest.pop() {
+        let Some(left) = steps.checked_sub(1) else {
+            return Way::TooLong;
+        };
+        *steps = left;
         match part {
             Component::CurDir => {}
             Component::ParentDir => {
                 if !at.pop() {
-                    return false;
+                    return Way::Out;
                 }
             }
             Component::Normal(name) => {
                 at.push(name);
+                if at.as_os_str().len() > LONGEST {
+                    // The kernel goes no further either.
+                    return Way::Stays;
+                }
                 let Some(target) = links.get(at.as_path()) else {
                     continue;
                 };
                 hops += 1;
                 if hops > HOPS {
                     // A loop leads nowhere.
-                    return true;
+                    return Way::Stays;
                 }
                 if target.is_absolute() {
                     let whole: PathBuf = target.components().chain(rest.into_iter().rev()).collect();
-                    return of_node(&whole);
+                    return if is_of_node(&whole) { Way::Stays } else { Way::Out };
                 }
                 at.pop();
                 rest.extend(target.components().rev());
             }
-            Component::RootDir | Component::Prefix(_) => return false,
+            Component::RootDir | Component::Prefix(_) => return Way::Out,
         }
     }
-    true
-}
-
-/// Whether an absolute path is one of the node's modules, without any `..` that could lead elsewhere.
-fn of_node(path: &Path) -> bool {
-    path.components().all(|part| part != Component::ParentDir)
-        && NODE
-            .iter()
-            .any(|node| path.strip_prefix(node).is_ok_and(|rest| rest != Path::new("")))
+    Way::Stays
 }
 
 #[cfg(test)]
@@ -142,7 +173,7 @@ mod tests {
         ] {
             let mut given = tree(entries);
             let before = given.clone();
-            assert_eq!(check(&mut given), Ok(Vec::new()), "{entries:?}");
+            assert_eq!(check(&mut given, &|| false), Ok(Vec::new()), "{entries:?}");
             assert_eq!(given, before);
         }
     }
@@ -164,7 +195,7 @@ mod tests {
             // So does this one: behind `host` is the node.
             &[("host", "/lib/modules/6.1.0"), ("a", "host/../../../etc")],
         ] {
-            let error = check(&mut tree(entries)).unwrap_err();
+            let error = check(&mut tree(entries), &|| false).unwrap_err();
             assert_eq!(error.reason(), Reason::LinkOutside, "{entries:?}");
             assert!(error.to_string().contains("leads out of `/from`"), "{error}");
         }
@@ -178,7 +209,7 @@ mod tests {
             ("extra", ""),
             ("source", "../../../usr/src/linux"),
         ]);
-        let left = check(&mut given).unwrap();
+        let left = check(&mut given, &|| false).unwrap();
         assert_eq!(
             left,
             [
@@ -187,5 +218,32 @@ mod tests {
             ]
         );
         assert_eq!(given, tree(&[("", ""), ("extra", "")]));
+    }
+
+    /// Links that lead through each other may take more steps than there are entries.
+    #[test]
+    fn steps_are_bounded() {
+        let long = "a/b/".repeat(500);
+        let mut names: Vec<String> = (0..20).map(|number| format!("l{number}")).collect();
+        names.push("end".to_owned());
+        let targets: Vec<String> = names
+            .iter()
+            .skip(1)
+            .map(|next| format!("./{next}/{long}"))
+            .collect();
+        let entries: Vec<(&str, &str)> = names
+            .iter()
+            .zip(&targets)
+            .map(|(name, target)| (name.as_str(), target.as_str()))
+            .collect();
+        let mut given = tree(&entries);
+        assert_eq!(within(&mut given.clone(), &|| false, 1_000_000), Ok(Vec::new()));
+        let error = within(&mut given.clone(), &|| false, 10_000).unwrap_err();
+        assert!(
+            error.to_string().contains("more often than is looked at"),
+            "{error}"
+        );
+        let error = check(&mut given, &|| true).unwrap_err();
+        assert_eq!(error.reason(), Reason::Interrupted);
     }
 }

@@ -100,16 +100,21 @@ impl Place {
 }
 
 impl Locked {
-    /// Removes what earlier copies left, and says where to write.
+    /// Removes what earlier copies left, and says where to write. What was there before goes back where one of them moved
+    /// it away and came no further.
     pub(super) fn cleared(&self) -> Result<PathBuf, CopyError> {
-        remove(&self.place.new)?;
-        remove(&self.place.old)?;
-        Ok(self.place.new.clone())
+        let Place { to, new, old, .. } = &self.place;
+        if fs::symlink_metadata(to).is_err() && fs::symlink_metadata(old).is_ok() {
+            fs::rename(old, to).map_err(|error| CopyError::file("put back", to, &error))?;
+        }
+        remove(new)?;
+        remove(old)?;
+        Ok(new.clone())
     }
 
     /// Puts what was written in its place, and removes what was there.
     pub(super) fn put(&self) -> Result<(), CopyError> {
-        let Place { to, new, old, .. } = &self.place;
+        let Place { to, new, .. } = &self.place;
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices => CopyError::new(
                 Reason::FileFailed,
@@ -125,14 +130,23 @@ impl Locked {
         }
         match rustix::fs::renameat_with(CWD, new, CWD, to, RenameFlags::EXCHANGE) {
             Ok(()) => remove(new),
-            // A file system without exchange: for a moment nothing is there.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-                fs::rename(to, old).map_err(failed)?;
-                fs::rename(new, to).map_err(failed)?;
-                remove(old)
+                self.put_in_two_steps().map_err(failed)
             }
             Err(error) => Err(failed(error.into())),
         }
+    }
+
+    /// On a file system without exchange: for a moment nothing is there. The old one is kept until the new one is in its
+    /// place, and goes back where that cannot be.
+    fn put_in_two_steps(&self) -> io::Result<()> {
+        let Place { to, new, old, .. } = &self.place;
+        fs::rename(to, old)?;
+        if let Err(error) = fs::rename(new, to) {
+            fs::rename(old, to)?;
+            return Err(error);
+        }
+        remove(old).map_err(|error| io::Error::other(error.to_string()))
     }
 }
 
@@ -159,4 +173,55 @@ fn open_up(root: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A place with an old file or folder, and a new one beside it.
+    fn locked(folder: &Path) -> Locked {
+        let to = folder.join("to");
+        let locked = Place::new(&to).unwrap().locked().unwrap();
+        fs::create_dir(&to).unwrap();
+        fs::write(to.join("a"), "old").unwrap();
+        fs::create_dir(&locked.place.new).unwrap();
+        fs::write(locked.place.new.join("a"), "new").unwrap();
+        locked
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn without_exchange() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = locked(folder.path());
+        let text = || fs::read_to_string(folder.path().join("to/a")).unwrap();
+        place.put_in_two_steps().unwrap();
+        assert_eq!(text(), "new");
+        assert_eq!(names(folder.path()), [".to.kmm-copy", "to"]);
+        // The new one cannot be moved: the old one is there as before.
+        place.put_in_two_steps().unwrap_err();
+        assert_eq!(text(), "new");
+        assert_eq!(names(folder.path()), [".to.kmm-copy", "to"]);
+    }
+
+    /// Killed between the two steps: the next run begins with the old one.
+    #[test]
+    fn an_old_one_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = locked(folder.path());
+        let Place { to, new, old, .. } = &place.place;
+        fs::rename(to, old).unwrap();
+        assert_eq!(place.cleared().as_ref(), Ok(new));
+        assert_eq!(fs::read_to_string(to.join("a")).unwrap(), "old");
+        assert_eq!(names(folder.path()), [".to.kmm-copy", "to"]);
+    }
 }

@@ -210,6 +210,19 @@ fn a_file_that_grows_or_shrinks_is_an_error() {
     }
 }
 
+/// As `/lib` is in most images.
+#[test]
+fn a_link_on_the_way_may_lead_down() {
+    let folder = image();
+    let root = folder.path();
+    fs::create_dir(root.join("usr")).unwrap();
+    fs::rename(root.join("from"), root.join("usr/from")).unwrap();
+    symlink("usr", root.join("lib")).unwrap();
+    let copied = copy(&root.join("lib/from"), &root.join("to"), &|| false).unwrap();
+    assert!(copied.changed);
+    assert_eq!(fs::read(root.join("to/extra/nic.ko")).unwrap().len(), 100_000);
+}
+
 #[test]
 fn what_is_refused() {
     let folder = image();
@@ -220,8 +233,26 @@ fn what_is_refused() {
         assert_eq!(error.reason(), reason, "{error}");
         assert!(error.to_string().contains(words), "{error}");
     };
-    refused(&root.join("nothing"), &to, Reason::FileFailed, "could not find");
+    refused(&root.join("nothing"), &to, Reason::FileFailed, "cannot be read");
     refused(Path::new("/"), &to, Reason::FileFailed, "whole file system");
+    refused(&root.join("x/../from"), &to, Reason::FileFailed, "cannot be read");
+    refused(
+        &from.join(".."),
+        &to,
+        Reason::OutsideRoot,
+        "may not have `..` in it",
+    );
+    // Another folder of the container would be copied in its place.
+    for (link, target, below) in [
+        ("link", "from", ""),
+        ("etc", "/etc", ""),
+        ("above", "..", "x"),
+        ("other", "/etc", "ssl"),
+    ] {
+        symlink(target, root.join(link)).unwrap();
+        let words = format!("{link}` is a link to `{target}`");
+        refused(&root.join(link).join(below), &to, Reason::LinkOutside, &words);
+    }
     refused(&from, &root.join("a/.."), Reason::OutsideRoot, "without `..`");
     refused(&from, &root.join("../to"), Reason::OutsideRoot, "without `..`");
     refused(&from, Path::new("/"), Reason::OutsideRoot, "has to end in a name");

@@ -97,7 +97,7 @@ impl Folder {
             self.folders_above(path, &mut ledger)?;
             State::tidy_beside(&self.dir, path)
                 .map_err(|error| self.cannot("could not tidy beside", path, &error))?;
-            let plan = self.plan(&mut ledger, &state, path, owner, content)?;
+            let plan = self.plan(run, &mut ledger, &state, path, owner, content)?;
             kept += usize::from(plan.keep.is_some());
             if plan.changed {
                 let proof = format!(
@@ -136,10 +136,7 @@ impl Folder {
                     state.put_file(&source.dir, write.content, &self.dir, write.path, &goes_on)
                 }
             };
-            if put.is_err() {
-                run.check()?;
-            }
-            put.map_err(|error| self.cannot("could not put", write.path, &error))?;
+            put.map_err(|error| self.ended(run, "could not put", write.path, &error))?;
             run.info("put", &[("file", &format!("{}/{}", self.name, write.path))]);
         }
         self.remove_all(run, &state, &mut ledger, owner, &old)?;
@@ -193,7 +190,7 @@ impl Folder {
             run.check()?;
             State::tidy_beside(&self.dir, path)
                 .map_err(|error| self.cannot("could not tidy beside", path, &error))?;
-            let on_disk = self.content(path)?;
+            let on_disk = self.content(run, path)?;
             let removal = ledger.remove(path, owner, &on_disk);
             let done = match &removal {
                 Removal::Nothing => Ok(()),
@@ -232,18 +229,19 @@ impl Folder {
     /// What to do for one file; what lies there is kept at once.
     fn plan(
         &self,
+        run: &Run,
         ledger: &mut Ledger,
         state: &State,
         path: &str,
         owner: &str,
         content: &Content,
     ) -> Result<Put, Failure> {
-        let on_disk = self.content(path)?;
+        let on_disk = self.content(run, path)?;
         let plan = ledger.put(path, owner, content.clone(), &on_disk);
         if let Some(number) = plan.keep {
             state
-                .keep(&self.dir, path, number)
-                .map_err(|error| self.cannot("could not keep", path, &error))?;
+                .keep(&self.dir, path, number, &|| run.check().is_ok())
+                .map_err(|error| self.ended(run, "could not keep", path, &error))?;
         }
         Ok(plan)
     }
@@ -267,8 +265,9 @@ impl Folder {
         Ok(())
     }
 
-    fn content(&self, path: &str) -> Result<Content, Failure> {
-        content(&self.dir, path).map_err(|error| self.cannot("the host's", path, &error))
+    fn content(&self, run: &Run, path: &str) -> Result<Content, Failure> {
+        content(&self.dir, path, &|| run.check().is_ok())
+            .map_err(|error| self.ended(run, "the host's", path, &error))
     }
 
     /// Waits until no other worker is at it; the file that is returned holds others off as long as it is open.
@@ -280,6 +279,7 @@ impl Folder {
             rustix::fs::openat(&self.dir, ".", flags, Mode::empty()).map_err(|error| cannot(&error))?;
         let file = File::from(file);
         let begin = Instant::now();
+        let mut said = false;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -288,10 +288,22 @@ impl Folder {
                     return Err(cannot(&"another worker holds it"));
                 }
                 Err(TryLockError::WouldBlock) => {
+                    if !said {
+                        run.info("waiting for another worker", &[("folder", &self.name)]);
+                        said = true;
+                    }
                     run.check()?;
                     std::thread::sleep(LOOK);
                 }
             }
+        }
+    }
+
+    /// The same for what ends early where the run is to stop.
+    fn ended(&self, run: &Run, what: &str, path: &str, error: &io::Error) -> Failure {
+        match run.stopped() {
+            Some(stopped) if error.kind() == io::ErrorKind::Interrupted => stopped,
+            _ => self.cannot(what, path, error),
         }
     }
 

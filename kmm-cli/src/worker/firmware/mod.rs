@@ -17,6 +17,7 @@ use kmm_core::worker::Reason;
 use kmm_core::worker::firmware::Content;
 use kmm_core::worker::firmware::Digest;
 
+use crate::beneath;
 use crate::failure::Failure;
 
 pub use folder::Folder;
@@ -27,8 +28,8 @@ const PIECE: usize = 64 << 10;
 /// What counts of a file's mode.
 const PERMISSIONS: u32 = 0o777;
 
-/// What lies at a path; an error where it is neither file nor link.
-fn content(dir: &Dir, path: &str) -> io::Result<Content> {
+/// What lies at a path; an error where it is neither file nor link, and `Interrupted` where `goes_on` says no.
+fn content(dir: &Dir, path: &str, goes_on: &dyn Fn() -> bool) -> io::Result<Content> {
     let data = match dir.symlink_metadata(path) {
         Ok(data) => data,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Absent),
@@ -43,14 +44,17 @@ fn content(dir: &Dir, path: &str) -> io::Result<Content> {
         return Ok(Content::Link { target });
     }
     if !data.is_file() {
-        let kind = if data.is_dir() { "a folder" } else { "no file" };
+        let kind = beneath::kind(data.mode());
         return Err(io::Error::other(format!("{kind} lies there")));
     }
-    let mut file = dir.open(path)?;
+    let mut file = beneath::plain_in(dir, path)?;
     let mut digest = Digest::default();
     let mut size = 0;
     let mut buffer = vec![0; PIECE];
     loop {
+        if !goes_on() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let length = file.read(&mut buffer)?;
         if length == 0 {
             break;

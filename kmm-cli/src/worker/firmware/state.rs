@@ -1,5 +1,6 @@
 //! The ledger and what is kept, in a folder of their own beside the files.
 
+use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::io::Write;
@@ -16,6 +17,7 @@ use kmm_core::worker::firmware::Content;
 use kmm_core::worker::firmware::Ledger;
 use kmm_core::worker::firmware::STATE;
 
+use crate::beneath;
 use crate::failure::Failure;
 
 use super::PIECE;
@@ -65,7 +67,7 @@ impl State {
             Failure::new(Reason::FirmwareFolder, proof)
         };
         let mut bytes = Vec::new();
-        match self.dir.open(LEDGER) {
+        match beneath::plain_in(&self.dir, LEDGER) {
             Ok(file) => file
                 .take(LARGEST + 1)
                 .read_to_end(&mut bytes)
@@ -89,6 +91,11 @@ impl State {
         let mut ledger = ledger.clone();
         ledger.version = 1;
         let bytes = serde_json::to_vec(&ledger)?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(io::Error::other(format!(
+                "it would have more than {LARGEST} bytes"
+            )));
+        }
         let mut file = self.create(0o600)?;
         file.write_all(&bytes)?;
         file.sync_data()?;
@@ -115,21 +122,27 @@ impl State {
     }
 
     /// Keeps what lies at a path under a number: as a second name of the file where that can be, else as a copy.
-    pub(super) fn keep(&self, folder: &Dir, path: &str, number: u64) -> io::Result<()> {
+    pub(super) fn keep(
+        &self,
+        folder: &Dir,
+        path: &str,
+        number: u64,
+        goes_on: &dyn Fn() -> bool,
+    ) -> io::Result<()> {
         let name = number.to_string();
         self.dir.remove_file(&name).or_else(absent)?;
         if folder.hard_link(path, &self.dir, &name).is_ok() {
             return Ok(());
         }
-        self.keep_copy(folder, path, &name)
+        self.keep_copy(folder, path, &name, goes_on)
     }
 
     /// Not every file system has second names, and none has them for files of another one.
-    fn keep_copy(&self, folder: &Dir, path: &str, name: &str) -> io::Result<()> {
-        let Content::File { mode, .. } = content(folder, path)? else {
+    fn keep_copy(&self, folder: &Dir, path: &str, name: &str, goes_on: &dyn Fn() -> bool) -> io::Result<()> {
+        let Content::File { mode, .. } = content(folder, path, goes_on)? else {
             return Err(io::Error::other("it changed meanwhile"));
         };
-        self.copy(folder, path, mode, &|| true)?;
+        self.copy(folder, path, mode, goes_on)?;
         self.dir.rename(NEW, &self.dir, name)
     }
 
@@ -165,7 +178,12 @@ impl State {
             folder.symlink_contents(self.dir.read_link_contents(name)?, &beside)?;
         } else {
             let output = create(folder, &beside, 0o600)?;
-            copy(self.dir.open(name)?, output, data.permissions(), &|| true)?;
+            copy(
+                beneath::plain_in(&self.dir, name)?,
+                output,
+                data.permissions(),
+                &|| true,
+            )?;
         }
         folder.rename(&beside, folder, path)?;
         self.dir.remove_file(name)
@@ -184,7 +202,7 @@ impl State {
             return Err(io::Error::other("it is no file"));
         };
         self.copy(from, path, *mode, goes_on)?;
-        if content(&self.dir, NEW)? != *wanted {
+        if content(&self.dir, NEW, goes_on)? != *wanted {
             return Err(io::Error::other("it changed while it was copied"));
         }
         self.place(NEW, folder, path)
@@ -199,7 +217,7 @@ impl State {
     }
 
     fn copy(&self, from: &Dir, source: &str, mode: u32, goes_on: &dyn Fn() -> bool) -> io::Result<()> {
-        let input = from.open(source)?;
+        let input = beneath::plain_in(from, source)?;
         copy(input, self.create(0o600)?, Permissions::from_mode(mode), goes_on)
     }
 
@@ -224,7 +242,7 @@ fn create(dir: &Dir, name: &str, mode: u32) -> io::Result<cap_std::fs::File> {
 }
 
 fn copy(
-    mut input: cap_std::fs::File,
+    mut input: File,
     mut output: cap_std::fs::File,
     permissions: Permissions,
     goes_on: &dyn Fn() -> bool,
@@ -273,7 +291,7 @@ mod tests {
         fs::create_dir(at("acme")).unwrap();
         fs::write(at("acme/a.bin"), "the host's").unwrap();
         fs::set_permissions(at("acme/a.bin"), fs::Permissions::from_mode(0o640)).unwrap();
-        state.keep_copy(&folder, "acme/a.bin", "7").unwrap();
+        state.keep_copy(&folder, "acme/a.bin", "7", &|| true).unwrap();
         assert_eq!(fs::read_to_string(at("acme/a.bin")).unwrap(), "the host's");
         fs::write(at("acme/a.bin"), "ours").unwrap();
         // Left by a run that was killed.

@@ -543,3 +543,16 @@ fn each_image_is_decided_alone() {
         ],
     );
 }
+
+/// What is built and signed goes only as long as the wish to build it anew was not followed yet.
+#[test]
+fn forgetting_rests_on_the_wish() {
+    let wish = one()
+        .spec("imageRebuildTriggerGeneration", json!(2))
+        .change(|it| it.images["metadata"]["resourceVersion"] = json!("41"));
+    let basis = wish.plan().basis;
+    assert_eq!(
+        json!(basis),
+        json!([{"kind": "ModuleImagesConfig", "namespace": "drivers", "name": "nic", "resourceVersion": "41"}])
+    );
+}

@@ -166,7 +166,8 @@ fn wrote(
             | Key::PluginLabels(_)
             | Key::Module(_)
             | Key::Images(_)
-            | Key::DevicePlugin(_),
+            | Key::DevicePlugin(_)
+            | Key::Namespace(_),
             Action::Create { .. }
             | Action::Patch { .. }
             | Action::Delete { .. }

@@ -76,18 +76,15 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    /// Every mistake that schedules are known to find.
-    ///
-    /// [`NoPreconditions`](Self::NoPreconditions) and [`OwnWritesForgotten`](Self::OwnWritesForgotten) are left out: no
-    /// schedule is known that finds them. [`Step::Land`](super::Step::Land) and
-    /// [`Step::DeliverBut`](super::Step::DeliverBut) are drawn for their sake.
-    pub const ALL: [Self; 26] = [
+    /// Every mistake. Schedules find each of them.
+    pub const ALL: [Self; 28] = [
         Self::ReadyStays,
         Self::ReadyEarly,
         Self::ReadyGoesLate,
         Self::PodGoesFirst,
         Self::StatusForgotten,
         Self::NoUnload,
+        Self::NoPreconditions,
         Self::ModuleGoesFirst,
         Self::ModuleStays,
         Self::WorkersWithoutFinalizer,
@@ -107,6 +104,7 @@ impl Mutation {
         Self::KernelNotSeen,
         Self::TerminatingIsGone,
         Self::LastWordsNotHeard,
+        Self::OwnWritesForgotten,
         Self::NodeLabelsNotSeen,
     ];
 

@@ -142,8 +142,17 @@ fn start(
     tell: bool,
 ) -> Result<Passed, Box<Failure>> {
     let mut passed = Passed::default();
+    let failed = |violation, story| {
+        Box::new(Failure {
+            violation,
+            schedule: schedule.clone(),
+            story,
+        })
+    };
     let Some(cluster) = scenes.find(schedule.scene) else {
-        return Ok(passed);
+        let text = format!("{}; there are {}", schedule.scene, scenes.count());
+        let rule = "no such scene";
+        return Err(failed(Violation { rule, text }, Vec::new()));
     };
     let mut runner = Runner::new(cluster, mutation, tell);
     let mut outcome = Ok(());
@@ -159,11 +168,7 @@ fn start(
     passed.deeds = runner.deeds;
     match outcome {
         Ok(()) => Ok(passed),
-        Err(violation) => Err(Box::new(Failure {
-            violation,
-            schedule: schedule.clone(),
-            story: runner.story,
-        })),
+        Err(violation) => Err(failed(violation, runner.story)),
     }
 }
 
@@ -242,7 +247,8 @@ impl Runner {
                     self.act(&key, reachable)?;
                 }
             }
-            Step::Operate => self.operate()?,
+            Step::Operate => self.operate(None)?,
+            Step::OperateBut(late) => self.operate(choose(late, WATCHED))?,
             Step::Kubelet(choice, luck) => cluster.kubelet(choice, luck),
             Step::Kubelets => {
                 cluster.kubelets(Luck::Good);
@@ -316,7 +322,12 @@ impl Runner {
                 cluster.driver.finish(key, Outcome::Done, now);
             }
             (false, true) => {}
-            (true | false, false) => cluster.fly(key, plan),
+            (true | false, false) => {
+                cluster.fly(key, plan);
+                if mutation == Mutation::NoPreconditions {
+                    cluster.forget_basis(key);
+                }
+            }
         }
     }
 
@@ -328,8 +339,13 @@ impl Runner {
         self.look(Some(key))
     }
 
-    fn operate(&mut self) -> Result<(), Violation> {
-        self.cluster.deliver_all();
+    /// Lets the operator do all that it has to, with no change of a kind that comes late.
+    fn operate(&mut self, late: Option<Kind>) -> Result<(), Violation> {
+        let deliver = |cluster: &mut Cluster| match late {
+            Some(_) => cluster.deliver_all_but(late),
+            None => cluster.deliver_all(),
+        };
+        deliver(&mut self.cluster);
         // Bounded, so that an operator that never comes to rest is found as such.
         for _ in 0..2_000 {
             let cluster = &self.cluster;
@@ -344,7 +360,7 @@ impl Runner {
             while self.cluster.flights.contains_key(&key) {
                 self.act(&key, true)?;
             }
-            self.cluster.deliver_all();
+            deliver(&mut self.cluster);
         }
         broken("no rest", "the operator writes and writes")
     }
@@ -422,6 +438,10 @@ impl Runner {
     fn converge(&mut self) -> Result<(), Violation> {
         self.tell(|| "-- the faults stop".to_owned());
         let cluster = &mut self.cluster;
+        // What was still on its way comes after all.
+        for action in self.sent.drain(..) {
+            cluster.land(&action);
+        }
         for node in NODES {
             cluster.start(node, None);
         }
@@ -445,7 +465,7 @@ impl Runner {
     fn settle(&mut self) -> Result<(), Violation> {
         let end = self.cluster.now().0 + SECONDS;
         for _ in 0..ROUNDS {
-            self.operate()?;
+            self.operate(None)?;
             if self.cluster.tend() {
                 self.look(None)?;
                 continue;

@@ -17,6 +17,8 @@ pub(super) const NAMESPACE: &str = "drivers";
 pub(super) const KERNELS: [&str; 3] = ["6.1.0-37-amd64", "6.12.9-amd64", "5.10.0-1-amd64"];
 /// Nodes that there may be.
 pub(super) const NODES: [&str; 3] = ["n1", "n2", "n3"];
+/// The node whose workers do not tell on which boot they ran.
+const QUIET: &str = NODES[1];
 /// Modules that there may be: one with a device plugin, and one without, which may be versioned.
 pub(super) const MODULES: [&str; 2] = ["nic", "fs"];
 /// Tags of their images.
@@ -37,6 +39,9 @@ impl Scenes {
                     // These all have what they need: what is applied is made here.
                     for (place, name) in NODES.iter().take(nodes).enumerate() {
                         let _taken = cluster.apply(&node(name, KERNELS[place % 2]));
+                    }
+                    if let Some(machine) = cluster.machine_mut(QUIET) {
+                        machine.quiet();
                     }
                     for name in MODULES.iter().take(modules) {
                         let _taken = cluster.apply(&module(name, TAGS[0], false));

@@ -1,6 +1,9 @@
 //! What happens, step by step.
 
+use std::ops::Range;
+
 use crate::driver::WATCHED;
+use crate::reconcile::Kind;
 use crate::sim::Luck;
 use crate::sim::Random;
 
@@ -77,6 +80,8 @@ pub enum Step {
     Act(usize, bool),
     /// The operator does all that it has to.
     Operate,
+    /// The same, while no change of one kind comes to it: of its own writes of that kind neither.
+    OperateBut(usize),
     /// A kubelet does one thing about one pod.
     Kubelet(usize, Luck),
     /// Every kubelet does one thing about each of its pods.
@@ -108,13 +113,56 @@ impl Schedule {
         let mut random = Random::new(seed);
         let scene = random.below(scenes.count());
         let length = 20 + random.below(100);
-        let steps = (0..length).map(|_| step(&mut random)).collect();
+        let mut steps: Vec<Step> = (0..length).map(|_| step(&mut random)).collect();
+        let kills = (0..length).filter(|place| steps.get(*place) == Some(&Step::Kill));
+        for kill in kills.collect::<Vec<_>>() {
+            // What was sent comes late, when the next operator has decided.
+            let place = (kill + 1 + random.below(40)).min(steps.len());
+            steps.insert(place, Step::Land(random.below(64)));
+        }
+        if random.one_in(2) {
+            let begin = if random.one_in(3) { 0 } else { random.below(length) };
+            let end = begin + 5 + random.below(50);
+            // What nodes are to have is what most decisions rest on.
+            let kind = match random.one_in(3) {
+                true => WATCHED.iter().position(|kind| *kind == Kind::NodeModulesConfig),
+                false => None,
+            };
+            let kind = kind.unwrap_or_else(|| random.below(WATCHED.len()));
+            stall(&mut steps, begin..end, kind);
+        }
         Self { scene, steps }
     }
 
     /// Its steps.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+}
+
+/// One watch stands still for a while.
+fn stall(steps: &mut [Step], range: Range<usize>, kind: usize) {
+    for step in steps.iter_mut().take(range.end).skip(range.start) {
+        match step {
+            Step::DeliverAll => *step = Step::DeliverBut(kind),
+            Step::Operate => *step = Step::OperateBut(kind),
+            Step::Deliver(of, _) if *of == kind => *of = (kind + 1) % WATCHED.len(),
+            Step::Deliver(..)
+            | Step::DeliverBut(_)
+            | Step::Again(_)
+            | Step::List(_)
+            | Step::Begin(_)
+            | Step::Act(..)
+            | Step::OperateBut(_)
+            | Step::Kubelet(..)
+            | Step::Kubelets
+            | Step::Report(_)
+            | Step::Tend(_)
+            | Step::Wait(_)
+            | Step::Kill
+            | Step::Land(_)
+            | Step::Edit(_) => {}
+        }
     }
 }
 

@@ -176,6 +176,80 @@ fn what_failed_once() {
                 }),
             ],
         ),
+        // Two Modules that go at once each see the other one; the mark of their namespace goes all the same.
+        (
+            4,
+            vec![
+                Edit(super::Edit::Remove(0)),
+                Edit(super::Edit::Delete(0)),
+                Tend(43),
+                Edit(super::Edit::Delete(1)),
+                Operate,
+                Tend(5),
+                Deliver(5, 3),
+                Begin(48),
+                Begin(28),
+                Begin(56),
+                Begin(55),
+                Begin(38),
+            ],
+        ),
+        // The same after a restart.
+        (
+            21,
+            vec![
+                Edit(super::Edit::Remove(0)),
+                Operate,
+                Kill,
+                Begin(58),
+                Edit(super::Edit::Delete(0)),
+                Edit(super::Edit::Delete(1)),
+                Deliver(1, 1),
+                Begin(11),
+                DeliverBut(4),
+                Begin(0),
+            ],
+        ),
+        // A loader is made for one boot, runs in the next, and is judged when the node has told neither.
+        (
+            25,
+            vec![
+                module(1, 1),
+                Edit(super::Edit::Stop(1)),
+                Operate,
+                module(1, 0),
+                Edit(super::Edit::Select(1, false)),
+                Kubelet(58, Luck::Evicted),
+                Edit(super::Edit::Start(1, 1)),
+                Again(32),
+                DeliverBut(2),
+                Kubelets,
+                Kubelet(25, Luck::Good),
+                Kubelet(25, Luck::Good),
+                Deliver(6, 4),
+                Begin(4),
+                Begin(31),
+            ],
+        ),
+        // A worker is killed when it has loaded its module, fails when it is started again, and then nobody wants it there.
+        (
+            21,
+            vec![
+                Operate,
+                Kubelets,
+                Edit(super::Edit::Delete(1)),
+                Kubelet(15, Luck::Killed),
+                Operate,
+                Kubelets,
+                Kubelets,
+                Operate,
+                Kubelet(36, Luck::Good),
+                Edit(super::Edit::Delete(0)),
+                Wait(120),
+                Kubelet(58, Luck::Good),
+                Kubelet(55, Luck::Bad),
+            ],
+        ),
     ];
     for (scene, steps) in schedules {
         let schedule = Schedule { scene, steps };
@@ -183,6 +257,17 @@ fn what_failed_once() {
             panic!("{failure}");
         }
     }
+}
+
+#[test]
+fn a_scene_that_is_not_there_holds_nothing() {
+    let scenes = Scenes::new();
+    let schedule = Schedule {
+        scene: scenes.count(),
+        steps: Vec::new(),
+    };
+    let failure = run(&scenes, &schedule, None).unwrap_err();
+    assert_eq!(failure.violation.rule, "no such scene");
 }
 
 #[test]
