@@ -86,7 +86,11 @@ impl Moments {
                 let ended = self.ended.get(node).filter(|_| self.busy.contains_key(node));
                 ended.is_some_and(|ended| now < *ended + WORKERS)
             }
-            Key::PluginLabels(_) | Key::Module(_) | Key::Images(_) | Key::DevicePlugin(_) => false,
+            Key::PluginLabels(_)
+            | Key::Module(_)
+            | Key::Namespace(_)
+            | Key::Images(_)
+            | Key::DevicePlugin(_) => false,
         }
     }
 
