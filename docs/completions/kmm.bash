@@ -294,7 +294,7 @@ _kmm() {
             return 0
             ;;
         kmm__subcmd__explain)
-            opts="-f -m -k -o -h --file --module --kernel --nodes --node --cluster --kubeconfig --context --output --color --help"
+            opts="-f -m -k -o -h --file --module --kernel --nodes --node --cluster --kubeconfig --context --operator-namespace --output --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -337,6 +337,10 @@ _kmm() {
                     return 0
                     ;;
                 --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --operator-namespace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

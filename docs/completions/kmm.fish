@@ -78,6 +78,7 @@ complete -c kmm -n "__fish_kmm_using_subcommand explain" -l nodes -d 'Nodes, as 
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l node -d 'Only the node of this name' -r
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l kubeconfig -d 'With --cluster: kubeconfig; without it the usual places' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l context -d 'With --cluster: context of the kubeconfig; without it the current one' -r
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -l operator-namespace -d 'With --cluster: namespace of the operator, whose settings are read from its ConfigMap where that is allowed' -r
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
 json\t'One JSON document'
 yaml\t'The same as YAML'"

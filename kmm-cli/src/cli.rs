@@ -182,6 +182,14 @@ pub struct Live {
     /// With --cluster: context of the kubeconfig; without it the current one.
     #[arg(long, value_name = "NAME", requires = "cluster")]
     pub context: Option<String>,
+    /// With --cluster: namespace of the operator, whose settings are read from its ConfigMap where that is allowed.
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        requires = "cluster",
+        default_value = "kmm-operator-system"
+    )]
+    pub operator_namespace: String,
     /// With --cluster: only this Module, as with -m.
     #[arg(value_name = "MODULE", requires = "cluster", conflicts_with = "module")]
     pub only_module: Option<String>,

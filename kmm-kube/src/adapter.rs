@@ -1,6 +1,7 @@
 //! The loop of the driver, on an API server.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -30,18 +31,22 @@ use kmm_core::reconcile::images::RegistryOutcome;
 use kmm_core::reconcile::names;
 use serde::Deserialize;
 use serde_json::Value;
+use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::watch::Sender;
+use tokio::task::Id;
+use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::cached::Lists;
 use crate::cached::version_of;
-use crate::kubelets::Kubelets;
+use crate::kubelets;
 use crate::leader::Term;
 use crate::metrics::Metrics;
 use crate::metrics::ModuleFacts;
 use crate::metrics::Snapshot;
+use crate::moments::Moments;
 use crate::observe::Readiness;
 use crate::questions::Registries;
 use crate::server::CallError;
@@ -80,8 +85,8 @@ pub(crate) struct Adapter {
 struct State {
     driver: Driver,
     lists: Lists,
+    moments: Moments,
     told: Told,
-    kubelets: Kubelets,
     /// The codes of the reasons of the last decision for each key.
     said: BTreeMap<Key, Box<[&'static str]>>,
 }
@@ -93,6 +98,49 @@ pub(crate) struct Parts {
     pub(crate) registries: Registries,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Readiness,
+}
+
+/// Why the work cannot go on.
+#[derive(Debug, Error)]
+pub(crate) enum Broken {
+    /// A watch ended by itself.
+    #[error("the watch of {0} ended")]
+    Ended(Source),
+    /// A watch panicked.
+    #[error("the watch of {0} broke down")]
+    Panicked(Source, #[source] JoinError),
+    /// What carries out a plan panicked.
+    #[error("a write broke down")]
+    Write(#[source] JoinError),
+}
+
+/// The watches. None of them has an end.
+#[derive(Default)]
+struct Watches {
+    tasks: JoinSet<()>,
+    sources: HashMap<Id, Source>,
+}
+
+impl Watches {
+    fn spawn(&mut self, source: Source, watch: impl Future<Output = ()> + Send + 'static) {
+        let task = self.tasks.spawn(watch);
+        self.sources.insert(task.id(), source);
+    }
+
+    /// Waits until one of them ends.
+    async fn broken(&mut self) -> Broken {
+        let source = |id| self.sources.get(&id).copied();
+        let broken = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => source(id).map(Broken::Ended),
+            Some(Err(error)) => source(error.id()).map(|source| Broken::Panicked(source, error)),
+            None => None,
+        };
+        match broken {
+            Some(broken) => broken,
+            // There are none.
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// A plan under way.
@@ -121,9 +169,9 @@ impl Adapter {
         let progress = Source::ALL.into_iter().map(|source| (source, Sender::new(0)));
         Self {
             state: Mutex::new(State {
-                kubelets: Kubelets::new(installation.image_volumes),
                 driver: Driver::new(installation),
                 lists: Lists::default(),
+                moments: Moments::default(),
                 told: Told::default(),
                 said: BTreeMap::new(),
             }),
@@ -138,28 +186,48 @@ impl Adapter {
     }
 
     /// Watches, decides and writes until `stop` is ready; then lands what is under way.
-    pub(crate) async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
-        let mut watches = JoinSet::new();
+    ///
+    /// # Errors
+    ///
+    /// When a part of it ends that has no end: without one of its watches it would go on with what it saw last.
+    pub(crate) async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) -> Result<(), Broken> {
+        let mut watches = Watches::default();
         for source in Source::ALL {
             let adapter = Arc::clone(&self);
-            watches.spawn(async move { adapter.listen(source).await });
+            watches.spawn(source, async move { adapter.listen(source).await });
         }
+        self.work(watches, stop).await
+    }
+
+    async fn work(
+        self: Arc<Self>,
+        mut watches: Watches,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), Broken> {
         let mut flights = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
-        loop {
+        let ended = loop {
             let next = self.launch(&mut flights);
             tokio::select! {
-                () = &mut stop => break,
+                () = &mut stop => break Ok(()),
+                broken = watches.broken() => break Err(broken),
                 () = self.woken.notified() => {}
-                Some(_) = flights.join_next() => {}
+                Some(landed) = flights.join_next() => if let Err(error) = landed {
+                    // Its key would be under way for ever.
+                    break Err(Broken::Write(error));
+                },
                 () = sleep(next) => {}
             }
+        };
+        if let Err(broken) = &ended {
+            tracing::error!(%broken, "stopping");
         }
         tracing::info!(under_way = flights.len(), "stopping");
         let landing = async { while flights.join_next().await.is_some() {} };
         if tokio::time::timeout(LANDING, landing).await.is_err() {
             tracing::warn!("some writes had no answer in time");
         }
+        ended
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -188,14 +256,14 @@ impl Adapter {
             let State {
                 driver,
                 lists,
-                kubelets,
+                moments,
                 ..
             } = &mut *state;
+            moments.hear(source, &news, Instant::now());
             if source == Source::Nodes
-                && let Some(image_volumes) = kubelets.hear(&news)
+                && let News::Is(node) = &news
             {
-                tracing::info!(image_volumes, "the kubelets are others now");
-                driver.set_image_volumes(image_volumes);
+                kubelets::hear(driver, node);
             }
             let version = lists.hear(driver, source, news, now());
             if ends {
@@ -221,11 +289,18 @@ impl Adapter {
             let now = now();
             let mut state = self.state();
             let State {
-                driver, told, said, ..
+                driver,
+                told,
+                said,
+                moments,
+                ..
             } = &mut *state;
-            let Some(key) = driver.ready(now).next().cloned() else {
-                return driver.next_due(now).map(|due| due.after(now));
+            let at = Instant::now();
+            let Some(key) = driver.ready(now).find(|key| !moments.hold(key, at)).cloned() else {
+                let due = driver.next_due(now).map(|due| due.after(now));
+                return due.into_iter().chain(moments.next(at)).min();
             };
+            moments.decided(&key);
             let decided = driver.begin(&key, now);
             if decided.plan.reasons.is_empty() {
                 said.remove(&key);
@@ -374,8 +449,26 @@ impl Adapter {
                 }
                 Err(error)
             }
+            Err(CallError::Conflict(why)) => match action {
+                Action::Create { object } => Err(self.name_taken(&target, object, why).await),
+                _ => Err(CallError::Conflict(why)),
+            },
             Err(error) => Err(error),
         }
+    }
+
+    /// Why an object was there already: the caches are behind, or it is somebody else's, which no watch will ever bring.
+    async fn name_taken(&self, target: &ObjectRef, object: &Value, why: String) -> CallError {
+        match self.server.get(target).await {
+            Ok(Some(there)) if !is_watched(&there) => {}
+            _ => return CallError::Conflict(why),
+        }
+        let tell = tell::name_taken(self.state().driver.cache(), target, object);
+        if let Some(tell) = tell {
+            self.metrics.decided(tell::NAME_TAKEN);
+            self.tell(&tell).await;
+        }
+        CallError::Refused(format!("{target} is there already, and is not the operator's"))
     }
 
     fn wrote(&self, key: &Key, target: &ObjectRef, object: Option<&Value>) {
@@ -516,6 +609,15 @@ fn source_of_pod(object: &Value) -> Option<Source> {
     }
 }
 
+/// Whether an object is of those that a watch brings.
+fn is_watched(object: &Value) -> bool {
+    match object["kind"].as_str() {
+        Some("Pod") => source_of_pod(object).is_some(),
+        Some("DaemonSet") => object["metadata"]["labels"][names::MODULE_NAME].is_string(),
+        _ => true,
+    }
+}
+
 async fn sleep(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
@@ -537,4 +639,83 @@ fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let seconds = since.map_or(0, |since| since.as_secs());
     Timestamp(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An adapter that asks nobody for anything.
+    fn adapter() -> Arc<Adapter> {
+        let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
+        let server = Server::new(kube::Client::try_from(nowhere).unwrap());
+        let parts = Parts {
+            registries: Registries::new(server.clone(), kmm_oci::registry::Options::default()),
+            server,
+            term: Term::without_end(),
+            metrics: Metrics::new(),
+            readiness: Readiness::default(),
+        };
+        Arc::new(Adapter::new(parts, Installation::default()))
+    }
+
+    async fn work(nodes: impl Future<Output = ()> + Send + 'static) -> Result<(), Broken> {
+        let mut watches = Watches::default();
+        watches.spawn(Source::Modules, std::future::pending());
+        watches.spawn(Source::Nodes, nodes);
+        adapter().work(watches, std::future::pending()).await
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_watch_is_an_error_that_says_which() {
+        let ended = work(async {}).await.unwrap_err();
+        assert_eq!(ended.to_string(), "the watch of nodes ended");
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_watch_is_an_error_that_says_which() {
+        let broken = work(async { assert_eq!(1, 2, "as a test") }).await.unwrap_err();
+        assert_eq!(broken.to_string(), "the watch of nodes broke down");
+        let cause = std::error::Error::source(&broken).unwrap().to_string();
+        assert!(cause.contains("as a test"), "{cause}");
+    }
+
+    #[tokio::test]
+    async fn work_ends_well_when_it_is_asked_to() {
+        let mut watches = Watches::default();
+        watches.spawn(Source::Nodes, std::future::pending());
+        adapter().work(watches, async {}).await.unwrap();
+    }
+
+    /// What no watch brings would be retried without a word.
+    #[test]
+    fn objects_of_others_are_told_from_own_ones() {
+        let of = |kind: &str, label: &str| {
+            is_watched(&serde_json::json!({"kind": kind, "metadata": {"labels": {label: "nic"}}}))
+        };
+        for (kind, label) in [
+            ("Pod", names::MODULE_NAME),
+            ("Pod", names::IMAGE_OWNER),
+            ("DaemonSet", names::MODULE_NAME),
+            ("NodeModulesConfig", "app"),
+        ] {
+            assert!(of(kind, label), "{kind} {label}");
+        }
+        assert!(!of("Pod", "app"));
+        assert!(!of("DaemonSet", names::IMAGE_OWNER));
+    }
+
+    #[test]
+    fn a_kubelet_is_asked_node_by_node() {
+        let mut driver = Driver::new(Installation::default());
+        let node = |version: &str| {
+            serde_json::json!({
+                "metadata": {"name": "w1"}, "status": {"nodeInfo": {"kubeletVersion": version}},
+            })
+        };
+        kubelets::hear(&mut driver, &node("v1.34.9"));
+        assert!(!driver.set_image_volumes("w1", false), "it was old");
+        kubelets::hear(&mut driver, &node("v1.35.0"));
+        assert!(!driver.set_image_volumes("w1", true), "it was upgraded");
+    }
 }

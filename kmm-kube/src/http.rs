@@ -22,6 +22,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -61,22 +62,65 @@ pub(crate) fn content(status: StatusCode, kind: &'static str, text: impl Into<By
     answer
 }
 
-/// The body of a request.
-///
-/// # Errors
-///
-/// The answer to give where it is larger than `most` bytes, or breaks.
-pub(crate) async fn body(request: Request<Incoming>, most: usize) -> Result<Bytes, Answer> {
-    let body = Limited::new(request.into_body(), most).collect().await;
-    let collected = body.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            let problem = format!("at most {most} bytes are read");
-            text(StatusCode::PAYLOAD_TOO_LARGE, problem)
-        } else {
-            text(StatusCode::BAD_REQUEST, error.to_string())
+/// Memory for the bodies of requests, all together.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    free: Arc<Semaphore>,
+}
+
+/// A body, with the memory that it takes.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) bytes: Vec<u8>,
+    /// Given back when this is dropped.
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Memory {
+    /// So many bytes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(bytes)),
         }
-    })?;
-    Ok(collected.to_bytes())
+    }
+
+    /// The body of a request. Each takes memory as it comes in, so that whoever sends slowly keeps nothing from others.
+    ///
+    /// # Errors
+    ///
+    /// The answer to give where it is larger than `most` bytes, or breaks.
+    pub(crate) async fn body<B>(&self, request: Request<B>, most: usize) -> Result<Body, Answer>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let mut incoming = std::pin::pin!(Limited::new(request.into_body(), most));
+        let mut body = Body {
+            bytes: Vec::new(),
+            taken: None,
+        };
+        while let Some(frame) = incoming.frame().await {
+            let frame = frame.map_err(|error| {
+                if error.is::<http_body_util::LengthLimitError>() {
+                    let problem = format!("at most {most} bytes are read");
+                    text(StatusCode::PAYLOAD_TOO_LARGE, problem)
+                } else {
+                    text(StatusCode::BAD_REQUEST, error.to_string())
+                }
+            })?;
+            let Ok(data) = frame.into_data() else { continue };
+            // Waits for others to be done, at most as long as an answer may take. The semaphore is never closed.
+            let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+            if let Ok(more) = Arc::clone(&self.free).acquire_many_owned(bytes).await {
+                match &mut body.taken {
+                    Some(taken) => taken.merge(more),
+                    none => *none = Some(more),
+                }
+            }
+            body.bytes.extend_from_slice(&data);
+        }
+        Ok(body)
+    }
 }
 
 /// Listens at an address as Go writes them: `:8081` is every address of the machine.
@@ -251,18 +295,19 @@ mod tests {
 
     /// Gives back what it is sent, as soon as it may.
     struct Echo {
+        memory: Memory,
         may: Semaphore,
         arrived: Semaphore,
     }
 
     impl Handler for Echo {
         async fn answer(&self, request: Request<Incoming>) -> Answer {
-            let body = body(request, 5).await;
+            let body = self.memory.body(request, 5).await;
             self.arrived.add_permits(1);
             let _permit = self.may.acquire().await;
             body.map_or_else(
                 |refusal| refusal,
-                |body| content(StatusCode::OK, "text/plain", body),
+                |body| content(StatusCode::OK, "text/plain", body.bytes),
             )
         }
     }
@@ -271,6 +316,7 @@ mod tests {
         let listener = listen("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let echo = Arc::new(Echo {
+            memory: Memory::new(10),
             may: Semaphore::new(permits),
             arrived: Semaphore::new(0),
         });
@@ -301,6 +347,36 @@ mod tests {
             stream.read_exact(&mut answer).await.unwrap();
             assert_eq!(String::from_utf8_lossy(&answer), begin);
         }
+    }
+
+    /// Those who send slowly keep the memory for what they sent, and no more.
+    #[tokio::test]
+    async fn slow_senders_do_not_keep_others_from_an_answer() {
+        let (_served, _echo, address) = start(1).await;
+        let mut slow = Vec::new();
+        for _ in 0..5 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n1";
+            stream.write_all(head).await.unwrap();
+            slow.push(stream);
+        }
+        let mut stream = send(address, "12345").await;
+        let mut answer = vec![0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 200");
+    }
+
+    /// What is read at the same time is bounded: the next one waits until there is memory again.
+    #[tokio::test]
+    async fn memory_for_bodies_is_bounded() {
+        let memory = Memory::new(7);
+        let request = || Request::new(Full::new(Bytes::from_static(b"12345")));
+        let first = memory.body(request(), 5).await.unwrap();
+        let mut second = std::pin::pin!(memory.body(request(), 5));
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        drop(first);
+        assert_eq!(second.await.unwrap().bytes, b"12345");
+        assert_eq!(memory.free.available_permits(), 7);
     }
 
     #[tokio::test]

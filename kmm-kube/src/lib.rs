@@ -45,11 +45,13 @@ mod http;
 mod kubelets;
 mod leader;
 mod metrics;
+mod moments;
 mod observe;
 mod questions;
 mod server;
 mod tell;
 mod tls;
+mod trimmed;
 mod watch;
 
 pub use tls::CertificateError;

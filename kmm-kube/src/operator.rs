@@ -67,6 +67,9 @@ pub enum StartError {
     /// There is no certificate.
     #[error("no certificate to serve with")]
     Certificate(#[from] CertificateError),
+    /// A part of the operator ended that has no end.
+    #[error("the operator cannot go on")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The operator was the leader and could not stay it. What it had under way was dropped.
     #[error("the Lease `{lease}` was lost: another operator may be the leader now")]
     LeaseLost {
@@ -112,7 +115,7 @@ fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> StartError
 /// # Errors
 ///
 /// When the API server cannot be reached at the start (later it is waited for), when something cannot be served, and when
-/// the operator was the leader and is so no more.
+/// the operator was the leader and is so no more, or when a part of it breaks down.
 pub async fn run(
     client: Client,
     settings: Settings,
@@ -139,8 +142,7 @@ pub async fn run(
     let worked = if office.settings.config.leader_election.enabled {
         office.work_if_elected(client, &mut stop).await
     } else {
-        office.work(Term::without_end(), &mut stop).await;
-        Ok(())
+        office.work(Term::without_end(), &mut stop).await
     };
     served.finish().await;
     worked
@@ -186,22 +188,22 @@ impl Office {
                 _ = resigned => candidate.release().await,
             }
         });
-        let lost = tokio::select! {
+        let worked = tokio::select! {
             biased;
-            _ = &mut keeper => true,
-            () = self.work(term, stop) => false,
+            _ = &mut keeper => None,
+            worked = self.work(term, stop) => Some(worked),
         };
         metrics.leads(&lease, false);
-        if lost {
+        let Some(worked) = worked else {
             return Err(StartError::LeaseLost { lease });
-        }
+        };
         drop(resign);
         // The Lease is given away, or runs out.
         let _ = keeper.await;
-        Ok(())
+        worked
     }
 
-    async fn work(self, term: Term, stop: &mut (impl Future<Output = ()> + Unpin)) {
+    async fn work(self, term: Term, stop: &mut (impl Future<Output = ()> + Unpin)) -> Result<(), StartError> {
         let Self {
             server,
             metrics,
@@ -212,7 +214,7 @@ impl Office {
         let installation = Installation {
             config: settings.config,
             worker_image: settings.worker_image,
-            // What the kubelets say counts, as soon as they are listed.
+            // What each kubelet says counts for its node.
             image_volumes: true,
         };
         let parts = Parts {
@@ -230,6 +232,7 @@ impl Office {
                 .map(|adapter| adapter.snapshot())
                 .unwrap_or_default()
         });
-        adapter.run(stop).await;
+        let worked = adapter.run(stop).await;
+        worked.map_err(|broken| StartError::Broken(Box::new(broken)))
     }
 }

@@ -18,6 +18,8 @@ use serde_json::Value;
 use serde_json::json;
 use thiserror::Error;
 
+use crate::trimmed::Trimmed;
+
 /// Who writes, in the managed fields of objects.
 pub(crate) const MANAGER: &str = "kmm";
 
@@ -168,9 +170,9 @@ impl Server {
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Value, CallError> {
         let request = request.map_err(|error| CallError::Impossible(error.to_string()))?;
-        let answer = tokio::time::timeout(PATIENCE, self.client.request(request)).await;
+        let answer = tokio::time::timeout(PATIENCE, self.client.request::<Trimmed>(request)).await;
         let answer = answer.unwrap_or_else(|late| Err(kube::Error::Service(Box::new(late))));
-        answer.map_err(|error| match error {
+        answer.map(|Trimmed(object)| object).map_err(|error| match error {
             kube::Error::Api(status) => {
                 let text = status.message.clone();
                 match status.code {

@@ -5,14 +5,17 @@
 
 use std::time::SystemTime;
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use kmm_core::driver::Driver;
 use kmm_core::driver::Key;
 use kmm_core::reconcile::Installation;
 use kmm_core::reconcile::Kind;
 use kmm_core::reconcile::ObjectRef;
+use kmm_core::reconcile::OperatorConfig;
 use kmm_core::reconcile::Reason;
 use kmm_core::reconcile::Timestamp;
 use kmm_core::reconcile::names;
+use kube::Api;
 use kube::Client;
 use kube::api::ListParams;
 use kube::core::Request;
@@ -20,6 +23,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::cached::Lists;
+use crate::kubelets;
 use crate::watch::News;
 use crate::watch::Source;
 use crate::watch::with_kind;
@@ -71,27 +75,32 @@ pub enum LookError {
 }
 
 impl Snapshot {
-    /// Lists everything, and decides.
+    /// Lists everything, and decides as an operator with this configuration does.
     ///
     /// # Errors
     ///
     /// When something cannot be listed.
-    pub async fn take(client: &Client) -> Result<Self, LookError> {
+    pub async fn take(client: &Client, config: OperatorConfig) -> Result<Self, LookError> {
         let mut lists = Vec::new();
         for source in Source::ALL {
             lists.push((source, list(client, source).await?));
         }
-        Ok(Self::of(lists, now()))
+        Ok(Self::of(lists, config, now()))
     }
 
-    fn of(found: Vec<(Source, Vec<Value>)>, now: Timestamp) -> Self {
+    fn of(found: Vec<(Source, Vec<Value>)>, config: OperatorConfig, now: Timestamp) -> Self {
         let mut snapshot = Self {
             modules: Vec::new(),
             nodes: Vec::new(),
             unreadable: Vec::new(),
             reasons: Vec::new(),
         };
-        let mut driver = Driver::new(Installation::default());
+        let mut driver = Driver::new(Installation {
+            config,
+            // It is not known: pods are judged without it.
+            worker_image: String::new(),
+            image_volumes: true,
+        });
         let mut lists = Lists::default();
         for (source, objects) in found {
             lists.hear(&mut driver, source, News::ListBegins, now);
@@ -105,6 +114,9 @@ impl Snapshot {
                     | Source::DaemonSets
                     | Source::ModulePods
                     | Source::PullPods => {}
+                }
+                if source == Source::Nodes {
+                    kubelets::hear(&mut driver, &object);
                 }
                 let object = without_mark(object);
                 lists.hear(&mut driver, source, News::Is(object), now);
@@ -141,6 +153,52 @@ impl Snapshot {
     pub fn reasons(&self) -> impl Iterator<Item = (&Key, &Reason)> {
         let all = self.reasons.iter();
         all.flat_map(|(key, reasons)| reasons.iter().map(move |reason| (key, reason)))
+    }
+}
+
+/// The ConfigMap with the operator's configuration, as the manifests and the chart call it.
+pub const OPERATOR_CONFIG: &str = "kmm-operator-config";
+/// Its key.
+const CONFIG_KEY: &str = "config.yaml";
+
+/// Why the operator's configuration cannot be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigMapError {
+    /// It may not be read.
+    #[error("you may not get the ConfigMap `{OPERATOR_CONFIG}` in the namespace `{0}`")]
+    Forbidden(String),
+    /// There is none.
+    #[error("there is no ConfigMap `{OPERATOR_CONFIG}` in the namespace `{0}`")]
+    Missing(String),
+    /// It has another content.
+    #[error("the ConfigMap `{OPERATOR_CONFIG}` in the namespace `{0}` has no `{CONFIG_KEY}`")]
+    NoKey(String),
+    /// There is no answer.
+    #[error("the ConfigMap `{OPERATOR_CONFIG}` cannot be read")]
+    Failed(#[source] Box<kube::Error>),
+}
+
+/// The text of the operator's configuration file, from its ConfigMap.
+///
+/// # Errors
+///
+/// When there is none, or it may not be read.
+pub async fn operator_config(client: &Client, namespace: &str) -> Result<String, ConfigMapError> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let map = maps
+        .get(OPERATOR_CONFIG)
+        .await
+        .map_err(|error| unread(namespace, error))?;
+    let text = map.data.and_then(|mut data| data.remove(CONFIG_KEY));
+    text.ok_or_else(|| ConfigMapError::NoKey(namespace.to_owned()))
+}
+
+fn unread(namespace: &str, error: kube::Error) -> ConfigMapError {
+    match &error {
+        kube::Error::Api(status) if status.code == 403 => ConfigMapError::Forbidden(namespace.to_owned()),
+        kube::Error::Api(status) if status.code == 404 => ConfigMapError::Missing(namespace.to_owned()),
+        _ => ConfigMapError::Failed(Box::new(error)),
     }
 }
 
@@ -256,7 +314,7 @@ mod tests {
             };
             (source, objects)
         });
-        Snapshot::of(lists.into(), Timestamp(0))
+        Snapshot::of(lists.into(), OperatorConfig::default(), Timestamp(0))
     }
 
     fn codes(snapshot: &Snapshot) -> Vec<&str> {
@@ -282,6 +340,65 @@ mod tests {
         let snapshot = look(&[broken]);
         assert_eq!(snapshot.unreadable().len(), 1);
         assert_eq!(codes(&snapshot), Vec::<&str>::new());
+    }
+
+    /// A module with firmware needs a folder of the host, which is a setting of the operator.
+    #[test]
+    fn the_settings_of_the_operator_count() {
+        let mut with_firmware = module("6.1.0");
+        with_firmware["spec"]["moduleLoader"]["container"]["modprobe"]["firmwarePath"] = json!("/firmware");
+        let images = json!({
+            "apiVersion": BETA, "kind": "ModuleImagesConfig",
+            "metadata": {"name": "nic", "namespace": "drivers", "uid": "i", "resourceVersion": "4"},
+            "spec": {"images": []},
+            "status": {"imagesStates": [{"image": "registry.example.com/nic:1", "status": "Exists"}]},
+        });
+        let nmc = json!({
+            "apiVersion": BETA, "kind": "NodeModulesConfig",
+            "metadata": {"name": "w1", "uid": "c", "resourceVersion": "5"},
+            "spec": {"modules": [{
+                "name": "nic", "namespace": "drivers", "serviceAccountName": "default",
+                "config": {
+                    "kernelVersion": "6.1.0", "containerImage": "registry.example.com/nic:1",
+                    "imagePullPolicy": "IfNotPresent", "modprobe": {"moduleName": "nic", "firmwarePath": "/firmware"},
+                },
+            }]},
+        });
+        let look = |config: OperatorConfig| {
+            let lists = Source::ALL.map(|source| {
+                let objects = match source {
+                    Source::Modules => vec![with_firmware.clone()],
+                    Source::Nodes => vec![node()],
+                    Source::ModuleImagesConfigs => vec![images.clone()],
+                    Source::NodeModulesConfigs => vec![nmc.clone()],
+                    _ => Vec::new(),
+                };
+                (source, objects)
+            });
+            let snapshot = Snapshot::of(lists.into(), config, Timestamp(0));
+            codes(&snapshot).contains(&"WorkerImpossible")
+        };
+        let mut config = OperatorConfig::default();
+        config.worker.firmware_host_path = None;
+        assert!(look(config.clone()));
+        config.worker.firmware_host_path = Some("/lib/firmware".to_owned());
+        assert!(!look(config));
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_read_is_told() {
+        let status = |code: u16| {
+            let mut status = kube::core::Status::failure("no", "No");
+            status.code = code;
+            kube::Error::Api(Box::new(status))
+        };
+        let text = |code| unread("kmm", status(code)).to_string();
+        assert!(
+            text(403)
+                .starts_with("you may not get the ConfigMap `kmm-operator-config` in the namespace `kmm`")
+        );
+        assert!(text(404).starts_with("there is no ConfigMap"));
+        assert!(text(500).ends_with("cannot be read"));
     }
 
     #[test]

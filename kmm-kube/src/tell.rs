@@ -10,6 +10,7 @@ use kmm_core::reconcile::Kind;
 use kmm_core::reconcile::ObjectRef;
 use kmm_core::reconcile::Reason;
 use kmm_core::reconcile::Severity;
+use kmm_core::reconcile::names;
 use kmm_core::resolve::ModuleName;
 use serde_json::Value;
 use serde_json::json;
@@ -87,6 +88,32 @@ fn event(cache: &Cache, reason: &Reason) -> Option<Event> {
     let node = || cache.find(&ObjectRef::cluster(Kind::Node, reason.node.as_str()));
     let about = module.or_else(node)?;
     Some(reason.event(about.target().clone(), about.uid()))
+}
+
+/// The reason of an event about a name that is not free.
+pub(crate) const NAME_TAKEN: &str = "NameTaken";
+
+/// The event that an object cannot be created, because its name is that of somebody else's: about its Module.
+pub(crate) fn name_taken(cache: &Cache, target: &ObjectRef, object: &Value) -> Option<Tell> {
+    let labels = &object["metadata"]["labels"];
+    let module = [names::MODULE_NAME, names::IMAGE_OWNER].map(|label| labels[label].as_str());
+    let module = module.into_iter().flatten().next()?;
+    let module = ObjectRef::namespaced(Kind::Module, target.namespace.as_str(), module);
+    let uid = cache.find(&module)?.uid().to_owned();
+    let message = format!(
+        "{target} cannot be created: there is one of this name that is not the operator's; it is tried again and again until \
+         that one is deleted"
+    );
+    let event = Event {
+        about: module,
+        uid,
+        severity: Severity::Warning,
+        reason: NAME_TAKEN.to_owned(),
+        message,
+        annotations: BTreeMap::new(),
+    };
+    let about = target.to_string();
+    Some(Tell { event, about })
 }
 
 /// Sends an event. One that is there already is counted up.
@@ -193,6 +220,30 @@ mod tests {
         assert_eq!(count(vec![tell("A", "in 4 s", "w1"), tell("A", "", "w2")]), 1);
         assert_eq!(count(vec![]), 0);
         assert_eq!(count(vec![tell("A", "in 5 s", "w1")]), 1);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_told_of_the_module() {
+        let mut driver = kmm_core::driver::Driver::new(kmm_core::reconcile::Installation::default());
+        let pod = ObjectRef::namespaced(Kind::Pod, "drivers", "kmm-worker-w1-nic");
+        let object = json!({"metadata": {"labels": {names::MODULE_NAME: "nic"}}});
+        assert!(
+            name_taken(driver.cache(), &pod, &object).is_none(),
+            "there is no Module"
+        );
+        let module = json!({
+            "apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Module",
+            "metadata": {"name": "nic", "namespace": "drivers", "uid": "u"}, "spec": {"selector": {}},
+        });
+        let seen = kmm_core::driver::Seen::read(&module, None).unwrap();
+        let change = kmm_core::driver::Change::Put(std::sync::Arc::new(seen));
+        driver.observe(&change, kmm_core::reconcile::Timestamp(0));
+        let tell = name_taken(driver.cache(), &pod, &object).unwrap();
+        let event = to_json(&tell, "");
+        assert_eq!(event["involvedObject"]["name"], "nic");
+        assert_eq!(event["involvedObject"]["uid"], "u");
+        let message = event["message"].as_str().unwrap();
+        assert!(message.contains("kmm-worker-w1-nic"), "{message}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Lists and watches, as news.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use futures::Stream;
 use futures::StreamExt;
@@ -16,7 +17,12 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde_json::Value;
 
-/// An object as it came.
+use crate::trimmed::Trimmed;
+
+/// Objects that are asked for at a time. A page is in memory as a whole, and a node may be tens of kilobytes.
+const PAGE: u32 = 50;
+
+/// An object as it came, as far as anybody reads it.
 ///
 /// It is read into what is kept of it later, one by one: an object that cannot be read does not stop the watch.
 #[derive(Clone, Debug)]
@@ -27,7 +33,7 @@ struct Object {
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let whole = Value::deserialize(deserializer)?;
+        let Trimmed(whole) = Trimmed::deserialize(deserializer)?;
         let text = |key: &str| whole["metadata"][key].as_str().map(str::to_owned);
         // What the watch itself reads.
         let metadata = ObjectMeta {
@@ -128,6 +134,21 @@ impl Source {
     }
 }
 
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ModulePods => f.write_str("pods of Modules"),
+            Self::PullPods => f.write_str("pods that pull images"),
+            Self::Nodes
+            | Self::Namespaces
+            | Self::Modules
+            | Self::NodeModulesConfigs
+            | Self::ModuleImagesConfigs
+            | Self::DaemonSets => f.write_str(self.kind().plural()),
+        }
+    }
+}
+
 /// News about the objects of a source.
 #[derive(Debug)]
 pub(crate) enum News {
@@ -147,7 +168,7 @@ pub(crate) fn news(
     source: Source,
 ) -> impl Stream<Item = Result<News, watcher::Error>> + use<> {
     let api: Api<Object> = Api::all_with(client.clone(), &source.kind());
-    let mut config = watcher::Config::default();
+    let mut config = watcher::Config::default().page_size(PAGE);
     if let Some(label) = source.label() {
         config = config.labels(label);
     }

@@ -20,8 +20,8 @@ use crate::admission;
 use crate::admission::Webhook;
 use crate::http::Answer;
 use crate::http::Handler;
+use crate::http::Memory;
 use crate::http::Served;
-use crate::http::body;
 use crate::http::content;
 use crate::http::text;
 use crate::metrics::Metrics;
@@ -33,7 +33,9 @@ use crate::tls::Certificate;
 
 /// Largest request that is read: an object and the one that it replaces, of at most 3 MiB each.
 const LARGEST: usize = 7 << 20;
-/// Requests that are read and worked on at the same time.
+/// Bytes of requests that are kept at the same time.
+const MEMORY: usize = 4 * LARGEST;
+/// Requests that are worked on at the same time.
 const ROOM: usize = 4;
 /// How long it is served on after the end was asked for: until nobody sends anything here any more.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -81,6 +83,7 @@ pub(crate) async fn start(
     if let Some(listener) = observe::listener("webhooks", &address).await? {
         let desk = Arc::new(Desk {
             cluster: RwLock::default(),
+            memory: Memory::new(MEMORY),
             room: Arc::new(Semaphore::new(ROOM)),
             metrics: Arc::clone(metrics),
         });
@@ -93,6 +96,7 @@ pub(crate) async fn start(
 
 struct Desk {
     cluster: RwLock<Cluster>,
+    memory: Memory,
     room: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
@@ -119,12 +123,12 @@ impl Desk {
 
     async fn review(&self, webhook: Webhook, request: Request<Incoming>) -> Answer {
         let begun = Instant::now();
-        // The semaphore is never closed.
-        let permit = Arc::clone(&self.room).acquire_owned().await;
-        let bytes = match body(request, LARGEST).await {
-            Ok(bytes) => bytes,
+        let body = match self.memory.body(request, LARGEST).await {
+            Ok(body) => body,
             Err(refusal) => return refusal,
         };
+        // Only now: whoever sends slowly keeps nobody from being worked for. The semaphore is never closed.
+        let permit = Arc::clone(&self.room).acquire_owned().await;
         let cluster = self
             .cluster
             .read()
@@ -133,7 +137,7 @@ impl Desk {
         // A large object takes its time; connections do not wait for it.
         let answered = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            admission::answer(webhook, &bytes, &cluster)
+            admission::answer(webhook, &body.bytes, &cluster)
         });
         match answered.await {
             Ok(Ok(answered)) => {

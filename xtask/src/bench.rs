@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::Context;
 use anyhow::Result;
 
+use crate::cluster;
 use crate::generate::target_folder;
 
 use crate::image_speed;
@@ -60,7 +61,8 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     kernels::measure(&kernels)?;
     layers::set_up()?;
     layers::measure()?;
-    image_speed::measure(&kernels.headers, None)
+    image_speed::measure(&kernels.headers, None)?;
+    cluster::scale::bench(&[])
 }
 
 /// Plans whole clusters of 100 Modules, each in a process of its own: time, peak memory, and how both grow.

@@ -18,6 +18,7 @@ pub(crate) mod certificates;
 pub(crate) mod check;
 pub(crate) mod control_plane;
 mod election;
+mod fleet;
 mod halfway;
 mod installed;
 mod kubelet;
@@ -26,6 +27,7 @@ pub(crate) mod objects;
 pub(crate) mod process;
 mod rivals;
 pub(crate) mod running;
+pub(crate) mod scale;
 mod serving;
 mod takeover;
 

@@ -253,6 +253,7 @@ shut ([what each of them asks](explain.md)), each with the change that opens it.
 | `no way to a cluster`, `the API server gives no answer` | no service account token, or the API server cannot be reached from the pod | look at the pod's service account and the network policies of its namespace |
 | `a watch broke` with `forbidden` | a role is missing or was changed | apply the manifests again |
 | `another one is the leader` | another operator, or the Go operator, holds the Lease | nothing, if it is to be so; otherwise stop the other one |
+| `the watch of ... ended`, `the watch of ... broke down` | a fault of the operator, which ends; Kubernetes starts it again | report it, with the log |
 | `nothing is done while this cannot be read` | an object was written that the operator cannot read | mend or delete the object that is named |
 
 ## A Module cannot be made or changed
@@ -260,6 +261,11 @@ shut ([what each of them asks](explain.md)), each with the change that opens it.
 A webhook's denial holds every finding, with a code: `kmm validate --explain CODE` says more about each, and
 [rules.md](rules.md) lists them. `failed calling webhook` means that no webhook answers: look at the Deployment `kmm-webhook` and its
 certificate. Without webhooks the API server checks the schema alone, and `kmm validate` the rest.
+
+## An object of the operator cannot be made
+
+The event `NameTaken` of a Module names a pod or a DaemonSet that the operator cannot create, because there is one of this name that is
+not its own. Delete that one, or rename the Module. It is tried again by itself, with a wait that grows to a minute.
 
 ## A Module does not go
 

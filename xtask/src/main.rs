@@ -64,6 +64,8 @@ usage: cargo xtask COMMAND
   bench                  run the benchmarks and print the ratios
   bench images [KMM]     time `kmm image check` of a large image in a registry, beside what people do by hand
   bench worker           measure kmm-worker beside modprobe on a real kernel in a virtual machine
+  bench operator [KMM] [NODESxMODULES...]
+                         the operator with 200x5 and 400x5, or others, on a real API server: time, writes, CPU, memory
   bench plan             plan clusters of 1,000 to 100,000 nodes: time, peak memory, growth
   generate [--check]     write the generated documents, or check that they are up to date
 ";
@@ -102,6 +104,7 @@ fn main() -> ExitCode {
         ["bench", "images", kmm @ ..] => kernels::set_up()
             .and_then(|parts| layers::set_up().map(|_| parts))
             .and_then(|parts| image_speed::measure(&parts.headers, kmm.first().copied())),
+        ["bench", "operator", rest @ ..] => cluster::scale::bench(rest),
         ["bench", "plan"] => bench::plan(),
         ["bench", rest @ ..] => bench::run(rest),
         ["generate"] => generate::run(generate::Mode::Write),

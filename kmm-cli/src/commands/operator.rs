@@ -83,20 +83,24 @@ pub(super) fn config(arguments: &Server) -> Result<OperatorConfig> {
 /// Reads a configuration; every fault is told, with its key.
 fn read_config(path: &Path) -> Result<OperatorConfig> {
     let source = input::read(path, CONFIG_BYTES)?;
-    let stream = document::read(&source.text, &Limits::default());
+    parse_config(&source.name, &source.text)
+}
+
+/// The same, from text of some place.
+pub(super) fn parse_config(name: &str, text: &str) -> Result<OperatorConfig> {
+    let stream = document::read(text, &Limits::default());
     if let Some(found) = stream.findings.first() {
-        bail!("`{}`: {}", source.name, found.diagnostic);
+        bail!("`{name}`: {}", found.diagnostic);
     }
     let [document] = stream.documents.as_slice() else {
         bail!(
-            "`{}` has {} documents and has to have one",
-            source.name,
+            "`{name}` has {} documents and has to have one",
             stream.documents.len()
         );
     };
     match OperatorConfig::read(&document.root.to_json()) {
         Ok(config) => Ok(config),
-        Err(errors) => bail!("`{}` is no configuration: {}", source.name, list(&errors)),
+        Err(errors) => bail!("`{name}` is no configuration: {}", list(&errors)),
     }
 }
 
@@ -129,7 +133,9 @@ fn identity() -> String {
 
 pub(super) fn runtime() -> Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // It waits for the API server most of the time. Each thread more has memory of its own.
     builder
+        .worker_threads(2)
         .enable_all()
         .build()
         .context("could not start the runtime")

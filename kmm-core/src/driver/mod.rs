@@ -91,6 +91,8 @@ pub struct Decided {
 #[derive(Clone, Debug)]
 pub struct Driver {
     installation: Installation,
+    /// Nodes whose kubelets mount no images as volumes, where others may.
+    old_kubelets: BTreeSet<String>,
     cache: Cache,
     listed: BTreeSet<Kind>,
     queue: Queue,
@@ -107,6 +109,7 @@ impl Driver {
     pub fn new(installation: Installation) -> Self {
         Self {
             installation,
+            old_kubelets: BTreeSet::new(),
             cache: Cache::default(),
             listed: BTreeSet::new(),
             queue: Queue::default(),
@@ -131,6 +134,9 @@ impl Driver {
         let before = self.cache.apply(change);
         let after = self.cache.find(target).cloned();
         wake::wake(self, target, before.as_deref(), after.as_deref(), now);
+        if target.kind == Kind::Node && after.is_none() {
+            self.old_kubelets.remove(&target.name);
+        }
         if before.as_deref().is_some_and(|seen| seen.module().is_some()) && after.is_none() {
             let name = ModuleName {
                 name: target.name.clone(),
@@ -270,9 +276,16 @@ impl Driver {
         self.queue.finish(key, outcome, now);
     }
 
-    /// Whether every node can mount images as volumes from now on; worker pods are made for that.
-    pub fn set_image_volumes(&mut self, image_volumes: bool) {
-        self.installation.image_volumes = image_volumes;
+    /// Whether a node mounts images as volumes from now on: its worker pods are made for that. Tells whether that is news.
+    ///
+    /// Before it is told of a node, what the installation says holds for it, and where no node of an installation can do
+    /// it, none does.
+    pub fn set_image_volumes(&mut self, node: &str, image_volumes: bool) -> bool {
+        if image_volumes {
+            self.old_kubelets.remove(node)
+        } else {
+            self.old_kubelets.insert(node.to_owned())
+        }
     }
 
     /// How many keys are due at a time, put off until later, and under way.

@@ -183,6 +183,59 @@ fn counts_are_those_of_what_is_there() {
     }
 }
 
+/// The nodes for which worker pods are made now, with whether they bring the worker by init containers.
+fn worker_pods(operator: &mut Operator) -> BTreeMap<String, bool> {
+    let mut forms = BTreeMap::new();
+    loop {
+        let next = operator.driver.ready(NOW).next().cloned();
+        let Some(key) = next else {
+            return forms;
+        };
+        let plan = operator.driver.begin(&key, NOW).plan;
+        for action in &plan.actions {
+            match action {
+                Action::Create { object } if object["kind"] == "Pod" => {
+                    let node = object["spec"]["nodeName"].as_str().unwrap_or_default();
+                    forms.insert(node.to_owned(), object["spec"]["initContainers"].is_array());
+                }
+                Action::Create { object } if object["kind"] == "NodeModulesConfig" => {
+                    operator.show(object.clone());
+                }
+                _ => {}
+            }
+        }
+        operator.driver.finish(&key, Outcome::Done, NOW);
+    }
+}
+
+/// An old kubelet changes the worker pods of its own node, and of no other.
+#[test]
+fn a_kubelet_without_image_volumes_is_a_matter_of_its_node() {
+    let mut operator = Operator {
+        driver: Driver::new(Installation {
+            image_volumes: true,
+            ..Installation::default()
+        }),
+        version: 0,
+    };
+    operator.show(module(0));
+    operator.show(images(0));
+    for place in 0..3 {
+        operator.show(node(place, KERNELS[0]));
+    }
+    assert!(operator.driver.set_image_volumes("n1", false));
+    assert!(!operator.driver.set_image_volumes("n1", false));
+    assert!(!operator.driver.set_image_volumes("n2", true));
+    WATCHED.into_iter().for_each(|kind| operator.driver.listed(kind));
+    let forms = worker_pods(&mut operator);
+    let expected = [("n0", false), ("n1", true), ("n2", false)];
+    assert_eq!(forms, expected.map(|(node, init)| (node.to_owned(), init)).into());
+    // Whoever comes under the name of a node that went is asked anew.
+    operator.take(ObjectRef::cluster(Kind::Node, "n1"));
+    assert!(operator.driver.set_image_volumes("n1", false));
+    assert!(operator.driver.set_image_volumes("n1", true));
+}
+
 /// A namespace that keeps its mark when its last Module has gone is looked at: then, and after a restart.
 #[test]
 fn a_mark_that_is_left_is_seen() {

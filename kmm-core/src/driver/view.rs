@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::reconcile::Installation;
 use crate::reconcile::Kind;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Plan;
@@ -79,8 +80,21 @@ fn assign(driver: &mut Driver, node: &str, now: Timestamp) -> Plan {
 
 fn node_modules(driver: &Driver, node: &str, now: Timestamp) -> Plan {
     let Driver {
-        cache, installation, ..
+        cache,
+        installation,
+        old_kubelets,
+        ..
     } = driver;
+    let old;
+    let installation = if installation.image_volumes && old_kubelets.contains(node) {
+        old = Installation {
+            image_volumes: false,
+            ..installation.clone()
+        };
+        &old
+    } else {
+        installation
+    };
     let workers = cache.pods(&Group::Workers(node.to_owned()));
     let config = cache.find(&ObjectRef::cluster(Kind::NodeModulesConfig, node));
     let Some(config) = config.and_then(|seen| seen.node_modules()) else {

@@ -29,7 +29,7 @@ const ACCOUNT: &str = "kmm-operator";
 const ROLES: &str = "operator-role.yaml";
 
 /// Granted and used only when something goes wrong that these runs cannot bring about at will, or in other runs.
-const NOT_SEEN: [(&str, &str); 11] = [
+const NOT_SEEN: [(&str, &str); 8] = [
     ("namespaces get", AFTER_NO_ANSWER),
     ("pods get", AFTER_NO_ANSWER),
     ("apps daemonsets get", AFTER_NO_ANSWER),
@@ -38,13 +38,9 @@ const NOT_SEEN: [(&str, &str); 11] = [
     ("kmm.sigs.x-k8s.io modules/finalizers update", OWNERS),
     ("kmm.sigs.x-k8s.io moduleimagesconfigs/finalizers update", OWNERS),
     ("kmm.sigs.x-k8s.io nodemodulesconfigs/finalizers update", OWNERS),
-    ("coordination.k8s.io leases create", ELECTION),
-    ("coordination.k8s.io leases get", ELECTION),
-    ("coordination.k8s.io leases update", ELECTION),
 ];
 const AFTER_NO_ANSWER: &str = "a write that had no answer is looked for";
 const OWNERS: &str = "no request: asked for where OwnerReferencesPermissionEnforcement is on";
-const ELECTION: &str = "one operator runs here, without an election";
 
 /// A verb on a resource, everywhere or in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -83,7 +83,61 @@ pub(super) async fn run(plane: &ControlPlane, client: &Client, kmm: &Path) -> Re
     preflights(client, &address, &made.bundle()).await?;
     limits(&address).await?;
     certificates(client, &mut server, &address, &folder).await?;
-    server.stop()
+    server.stop()?;
+    in_the_operator(plane, client, kmm).await
+}
+
+/// The same webhooks, served by the operator itself.
+async fn in_the_operator(plane: &ControlPlane, client: &Client, kmm: &Path) -> Result<()> {
+    let folder = plane.folder().join("operator-certificates");
+    std::fs::create_dir(&folder)?;
+    let made = Made::new()?;
+    made.write(&folder)?;
+    let config = json!({
+        "leaderElection": {"enabled": false}, "healthProbeBindAddress": "0", "metrics": {"bindAddress": "0"},
+        "webhookPort": 0, "webhooks": {"enabled": true, "bindAddress": "127.0.0.1", "certDir": folder},
+    });
+    let mut operator = Serving::start(plane, kmm, "operator", "operator-with-webhooks", &config)?;
+    let address = operator.address("webhooks").await?;
+    apply(client, &configuration(&address, &made.bundle())).await?;
+    let mut bad = module("refused-by-the-operator");
+    bad["spec"]["moduleLoader"]["container"]["kernelMappings"] = json!([{"literal": "a", "regexp": "("}]);
+    // The configuration takes a moment to be seen.
+    until("the operator refuses a Module", async || {
+        match apply(client, &bad).await {
+            Ok(_) => {
+                delete(client, &bad).await?;
+                Ok(false)
+            }
+            Err(error) => Ok(format!("{error:#}").contains("vmodule.kb.io")),
+        }
+    })
+    .await
+    .with_context(|| operator.last_lines())?;
+    let good = module("taken-by-the-operator");
+    apply(client, &good).await?;
+    until("the operator that admitted a Module looks after it", async || {
+        let module = get(client, life::BETA, "Module", "drivers", "taken-by-the-operator").await?;
+        Ok(module["metadata"]["finalizers"].is_array())
+    })
+    .await
+    .with_context(|| operator.last_lines())?;
+    delete(client, &good).await?;
+    until("the Module goes", async || {
+        let module = get(client, life::BETA, "Module", "drivers", "taken-by-the-operator").await?;
+        Ok(module.is_null())
+    })
+    .await?;
+    println!("an operator that serves the webhooks itself refused a Module, and looked after another");
+    operator.stop()
+}
+
+async fn delete(client: &Client, object: &Value) -> Result<()> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    api_of(client, object)?
+        .delete(name, &DeleteParams::background())
+        .await?;
+    Ok(())
 }
 
 /// The configuration of the Go operator, with an address for its Service.

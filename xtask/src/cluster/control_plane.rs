@@ -173,6 +173,20 @@ impl ControlPlane {
         self.wait_until_ready().await
     }
 
+    /// Names and process ids of all parts.
+    pub(super) fn processes(&self) -> Vec<(String, u32)> {
+        let parts = [
+            ("etcd", Some(&self.etcd)),
+            ("kube-apiserver", Some(&self.apiserver)),
+            ("kube-controller-manager", self.controller_manager.as_ref()),
+            ("kube-scheduler", self.scheduler.as_ref()),
+        ];
+        let parts = parts.into_iter();
+        parts
+            .filter_map(|(name, process)| Some((name.to_owned(), process?.id())))
+            .collect()
+    }
+
     /// The ends of the logs of all parts.
     pub(crate) fn logs(&self) -> String {
         let parts = [

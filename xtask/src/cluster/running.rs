@@ -22,10 +22,20 @@ const LISTED: (&str, usize) = (" listed ", 8);
 const CONFIG: &str =
     "leaderElection: {enabled: false}\nhealthProbeBindAddress: \"0\"\nmetrics: {bindAddress: \"0\"}\n";
 
+/// The same with an election.
+const ELECTED: &str = "healthProbeBindAddress: \"0\"\nmetrics: {bindAddress: \"0\"}\n";
+
 /// Builds `kmm`.
 pub(crate) fn build() -> Result<PathBuf> {
     steps::run(&steps::cargo(), &["build", "--quiet", "--package", "kmm-cli"])?;
     Ok(target_folder().join("debug/kmm"))
+}
+
+/// Builds `kmm` as it is released.
+pub(super) fn build_release() -> Result<PathBuf> {
+    let arguments = ["build", "--quiet", "--release", "--package", "kmm-cli"];
+    steps::run(&steps::cargo(), &arguments)?;
+    Ok(target_folder().join("release/kmm"))
 }
 
 /// A running operator; it is stopped when this is dropped.
@@ -39,6 +49,11 @@ impl Operator {
         Self::with_worker(plane, kmm, name, "registry.example.com/kmm-worker:1")
     }
 
+    /// Starts it as it is installed, with an election in its own namespace.
+    pub(super) fn elected(plane: &ControlPlane, kmm: &std::path::Path, name: &str) -> Result<Self> {
+        Self::with_config(plane, kmm, name, "registry.example.com/kmm-worker:1", ELECTED)
+    }
+
     /// Starts it with this image of the worker.
     pub(crate) fn with_worker(
         plane: &ControlPlane,
@@ -46,8 +61,18 @@ impl Operator {
         name: &str,
         worker_image: &str,
     ) -> Result<Self> {
+        Self::with_config(plane, kmm, name, worker_image, CONFIG)
+    }
+
+    fn with_config(
+        plane: &ControlPlane,
+        kmm: &std::path::Path,
+        name: &str,
+        worker_image: &str,
+        text: &str,
+    ) -> Result<Self> {
         let config = plane.folder().join("operator.yaml");
-        std::fs::write(&config, CONFIG).context("could not write operator.yaml")?;
+        std::fs::write(&config, text).context("could not write operator.yaml")?;
         let own = access::kubeconfig(plane.folder());
         let kubeconfig = if own.is_file() { own } else { plane.kubeconfig() };
         let arguments = [
@@ -56,7 +81,10 @@ impl Operator {
             format!("--kubeconfig={}", kubeconfig.display()),
             "--log-level=debug".to_owned(),
         ];
-        let environment = [("RELATED_IMAGE_WORKER", worker_image)];
+        let environment = [
+            ("RELATED_IMAGE_WORKER", worker_image),
+            ("OPERATOR_NAMESPACE", access::NAMESPACE),
+        ];
         let process = Process::start(name, kmm, &arguments, &environment, plane.folder())?;
         Ok(Self { process })
     }

@@ -39,7 +39,7 @@ pub(super) async fn run(kmm: &Path, recording: &str) -> Result<Asked> {
     plane.start_controllers().await?;
     wait_until_counted(&client).await?;
     let before = settled(&client).await?;
-    let mut operator = Operator::start(&plane, kmm, "operator")?;
+    let mut operator = Operator::elected(&plane, kmm, "operator")?;
     operator.wait_until_listed().await?;
     tokio::time::sleep(WATCHED).await;
     let after = settled(&client).await?;

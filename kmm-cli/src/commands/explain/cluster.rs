@@ -13,14 +13,17 @@ use kmm_core::node::GateKind;
 use kmm_core::node::NodeFacts;
 use kmm_core::node::Status;
 use kmm_core::reconcile::Cause;
+use kmm_core::reconcile::OperatorConfig;
 use kmm_core::reconcile::Progress;
 use kmm_core::reconcile::Reason;
 use kmm_kube::operator;
+use kmm_kube::snapshot;
 use kmm_kube::snapshot::Snapshot;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::Explain;
+use crate::commands::operator::parse_config;
 use crate::exit::ExitStatus;
 use crate::manifests;
 use crate::printer::Printer;
@@ -68,7 +71,10 @@ pub(super) fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> 
     let live = &arguments.live;
     let snapshot = runtime.block_on(async {
         let client = operator::connect(live.kubeconfig.as_deref(), live.context.as_deref()).await?;
-        anyhow::Ok(Snapshot::take(&client).await?)
+        let namespace = &live.operator_namespace;
+        let config = snapshot::operator_config(&client, namespace).await;
+        let config = settings(namespace, config, printer);
+        anyhow::Ok(Snapshot::take(&client, config).await?)
     })?;
     for target in snapshot.unreadable() {
         printer.notice(&printable(&format!(
@@ -89,6 +95,27 @@ pub(super) fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> 
         }
     }
     Ok(status)
+}
+
+/// The settings of the operator. Where they cannot be read, that is told, and the defaults have to do.
+fn settings(
+    namespace: &str,
+    found: Result<String, snapshot::ConfigMapError>,
+    printer: &Printer,
+) -> OperatorConfig {
+    let found = match found {
+        Ok(text) => {
+            let name = format!("ConfigMap {namespace}/{}", snapshot::OPERATOR_CONFIG);
+            parse_config(&name, &text)
+        }
+        Err(error) => Err(error.into()),
+    };
+    found.unwrap_or_else(|error| {
+        printer.notice(&printable(&format!(
+            "kmm: the operator's settings are not known, and its defaults are assumed: {error:#}"
+        )));
+        OperatorConfig::default()
+    })
 }
 
 fn answer(arguments: &Explain, snapshot: &Snapshot) -> Result<Vec<Live>> {
