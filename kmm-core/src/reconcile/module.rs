@@ -331,7 +331,11 @@ fn mark_namespace(view: &View<'_>, plan: &mut Plan) {
     if let Some(namespace) = view.namespace
         && !namespace.labels.contains_key(names::CONTAINS_MODULES)
     {
-        plan.act(namespace_label(&namespace.name, Some(""), Precondition::default()));
+        plan.act(namespace_label(
+            &namespace.name,
+            Some(""),
+            Precondition::default(),
+        ));
     }
 }
 
