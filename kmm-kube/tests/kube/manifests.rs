@@ -8,6 +8,7 @@ use kmm_core::document;
 use kmm_core::driver::WATCHED;
 use kmm_core::reconcile::OperatorConfig;
 use kmm_core::reconcile::names;
+use kmm_kube::snapshot::OPERATOR_CONFIG;
 use serde_json::Value;
 use serde_json::json;
 
@@ -162,12 +163,21 @@ fn no_role_grants_everything_or_reaches_secrets() {
     }
 }
 
-/// Who explains reads what the operator watches, and writes nothing.
+/// Who explains reads what the operator watches and its settings, and writes nothing.
 #[test]
 fn the_role_of_explain_lists_what_is_watched() {
     let role = find("ClusterRole", "kmm-explain");
+    let settings = json!({
+        "apiGroups": [""], "resources": ["configmaps"], "resourceNames": [OPERATOR_CONFIG], "verbs": ["get"],
+    });
     let mut listed = BTreeSet::new();
-    for rule in role["rules"].as_array().unwrap() {
+    let (settled, lists): (Vec<_>, Vec<_>) = role["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .partition(|rule| **rule == settings);
+    assert_eq!(settled.len(), 1);
+    for rule in lists {
         assert_eq!(rule["verbs"], json!(["list"]));
         let group = rule["apiGroups"][0].as_str().unwrap();
         for resource in rule["resources"].as_array().unwrap() {
