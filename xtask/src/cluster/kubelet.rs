@@ -82,17 +82,28 @@ impl Seen {
             if labels[names::WORKER_ACTION] != "Unload" || ended(pod) {
                 continue;
             }
-            let used = all.iter().any(|other| {
+            let user = all.iter().find(|other| {
                 let others = &other["metadata"]["labels"];
                 others[names::WORKER_ACTION].is_null()
                     && others[names::MODULE_NAME] == labels[names::MODULE_NAME]
                     && other["spec"]["nodeName"] == pod["spec"]["nodeName"]
                     && !ended(other)
             });
-            if used {
+            if let Some(user) = user {
+                let said = |pod: &Value| {
+                    let metadata = &pod["metadata"];
+                    let (name, made, leaves) = (
+                        &metadata["name"],
+                        &metadata["creationTimestamp"],
+                        &metadata["deletionTimestamp"],
+                    );
+                    format!("{name} (made {made}, leaves {leaves})")
+                };
                 self.too_early.insert(format!(
-                    "{} on {}",
-                    pod["metadata"]["name"], pod["spec"]["nodeName"]
+                    "{} on {} beside {}",
+                    said(pod),
+                    pod["spec"]["nodeName"],
+                    said(user)
                 ));
             }
         }
