@@ -56,10 +56,7 @@ pub(super) async fn run(kmm: &Path) -> Result<Asked> {
     let outcome = scenes(&client, &kubelets, &mut plane, kmm, operator).await;
     if outcome.is_err() {
         for pod in list(&client, "v1", "Pod").await? {
-            println!(
-                "{} {} {}",
-                pod["metadata"]["name"], pod["spec"]["nodeName"], pod["status"]
-            );
+            println!("{pod}");
         }
         println!("the control plane's logs end with\n{}", plane.logs());
     }
