@@ -101,19 +101,22 @@ async fn in_the_operator(plane: &ControlPlane, client: &Client, kmm: &Path) -> R
     let address = operator.address("webhooks").await?;
     apply(client, &configuration(&address, &made.bundle())).await?;
     let mut bad = module("refused-by-the-operator");
-    bad["spec"]["moduleLoader"]["container"]["kernelMappings"] = json!([{"literal": "a", "regexp": "("}]);
+    bad["spec"]["moduleLoader"]["container"]["kernelMappings"] =
+        json!([{"literal": "a", "regexp": "(", "containerImage": "registry.example.com/other"}]);
     // The configuration takes a moment to be seen.
-    until("the operator refuses a Module", async || {
+    let mut said = "nothing".to_owned();
+    let refused = until("the operator refuses a Module", async || {
         match apply(client, &bad).await {
             Ok(_) => {
                 delete(client, &bad).await?;
-                Ok(false)
+                "it was let in".clone_into(&mut said);
             }
-            Err(error) => Ok(format!("{error:#}").contains("vmodule.kb.io")),
+            Err(error) => said = format!("{error:#}"),
         }
+        Ok(said.contains("admission webhook \"vmodule.kb.io\" denied the request"))
     })
-    .await
-    .with_context(|| operator.last_lines())?;
+    .await;
+    refused.with_context(|| format!("{}\nlast said: {said}", operator.last_lines()))?;
     let good = module("taken-by-the-operator");
     apply(client, &good).await?;
     until("the operator that admitted a Module looks after it", async || {
