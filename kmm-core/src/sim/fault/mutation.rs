@@ -45,6 +45,8 @@ pub enum Mutation {
     NamesOfTheirOwn,
     /// A retry after a wait is forgotten.
     RetryForgotten,
+    /// Who does nothing says nothing.
+    IdleIsSilent,
     /// A status is written at every look.
     RestlessStatus,
     /// Nodes are not marked as those that may have the module.
@@ -79,7 +81,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every mistake. Schedules find each of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ReadyStays,
         Self::ReadyEarly,
         Self::ReadyGoesLate,
@@ -94,6 +96,7 @@ impl Mutation {
         Self::BootNotRecorded,
         Self::NamesOfTheirOwn,
         Self::RetryForgotten,
+        Self::IdleIsSilent,
         Self::RestlessStatus,
         Self::InUseNotMarked,
         Self::NeverWithdrawn,
@@ -276,6 +279,7 @@ impl Mutation {
                 | Self::FailedStays
                 | Self::ImageNotChecked
                 | Self::RetryForgotten
+                | Self::IdleIsSilent
                 | Self::RebootNotSeen
                 | Self::KernelNotSeen
                 | Self::TerminatingIsGone
