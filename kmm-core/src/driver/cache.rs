@@ -87,13 +87,11 @@ impl Group {
                 namespace: pod.metadata.namespace.clone(),
             }));
         }
-        let of_set = pod
-            .metadata
-            .owner_references
-            .iter()
-            .any(|owner| owner.kind == "DaemonSet");
-        let plugin = pod.label(names::MODULE_NAME).is_some() && (of_set || pod.label(names::ROLE).is_some());
-        if plugin { node().map(Self::Plugins) } else { None }
+        if pod.is_plugin() {
+            node().map(Self::Plugins)
+        } else {
+            None
+        }
     }
 }
 
