@@ -93,13 +93,7 @@ impl Group {
         if let Some(owner) = pod.label(names::IMAGE_OWNER) {
             return [Some(Self::Pulls(module(owner))), None];
         }
-        let of_set = pod
-            .metadata
-            .owner_references
-            .iter()
-            .any(|owner| owner.kind == "DaemonSet");
-        let plugin = pod.label(names::MODULE_NAME).is_some() && (of_set || pod.label(names::ROLE).is_some());
-        [node().filter(|_| plugin).map(Self::Plugins), None]
+        [node().filter(|_| pod.is_plugin()).map(Self::Plugins), None]
     }
 }
 

@@ -6,12 +6,16 @@ use serde_json::json;
 use crate::driver::Key;
 use crate::driver::Seen;
 use crate::reconcile::Action;
+use crate::reconcile::Installation;
 use crate::reconcile::Kind;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Part;
 use crate::reconcile::Plan;
+use crate::reconcile::Pod;
 use crate::reconcile::Precondition;
 use crate::reconcile::names;
+use crate::reconcile::names::NodeLabel;
+use crate::reconcile::node_modules;
 use crate::sim::Cluster;
 
 /// A mistake in the decisions, or in how they are carried out.
@@ -134,8 +138,8 @@ impl Mutation {
                     actions.push(Action::labels(target, &[(label, Some(String::new()))].into()));
                 }
             }
-            (Self::ReadyGoesLate, Key::NodeModules(_)) => {
-                actions.sort_by_key(removes_labels_of_node);
+            (Self::ReadyGoesLate, Key::NodeModules(node)) => {
+                ready_goes_late(node, actions, cluster);
             }
             (Self::PodGoesFirst, Key::NodeModules(_)) => actions.sort_by_key(is_status),
             (Self::StatusForgotten, Key::NodeModules(_)) => actions.retain(|action| !is_status(action)),
@@ -415,6 +419,42 @@ fn forget_workers(node: &str, actions: &mut Vec<Action>, cluster: &Cluster) {
             actions.push(Action::Delete { target, precondition });
         }
     }
+}
+
+/// What would be done if the labels had gone is done first, and then they go.
+fn ready_goes_late(node: &str, actions: &mut Vec<Action>, cluster: &Cluster) {
+    let cache = cluster.driver.cache();
+    let target = ObjectRef::cluster(Kind::NodeModulesConfig, node);
+    let config = cache.find(&target).and_then(|seen| seen.node_modules());
+    let (Some(config), Some(node)) = (config, cache.node(node)) else {
+        return;
+    };
+    let labels: Vec<Action> = actions
+        .extract_if(.., |action| removes_labels_of_node(action))
+        .collect();
+    if labels.is_empty() {
+        return;
+    }
+    let mut bare = node.clone();
+    bare.facts
+        .labels
+        .retain(|label, _| !matches!(NodeLabel::parse(label), Some(NodeLabel::Ready(_))));
+    let pods = cache.all(Kind::Pod).filter_map(|seen| seen.pod());
+    let on_node = pods.filter(|pod| pod.node_name() == node.name());
+    let (workers, others): (Vec<Pod>, Vec<Pod>) = on_node
+        .cloned()
+        .partition(|pod| pod.label(names::WORKER_ACTION).is_some());
+    let plugins: Vec<Pod> = others.into_iter().filter(Pod::is_plugin).collect();
+    *actions = node_modules::plan(&node_modules::View {
+        config,
+        node: Some(&bare),
+        workers: &workers,
+        plugins: &plugins,
+        installation: &Installation::default(),
+        now: cluster.now(),
+    })
+    .actions;
+    actions.extend(labels);
 }
 
 /// Instead of unloading, the entry of the status is dropped.
