@@ -197,9 +197,11 @@ impl Driver {
                 if self.queue.due(now).next().is_some_and(waits) {
                     return true;
                 }
-                // A node that is being assigned the Module holds it.
+                // A node that is being assigned the Module holds it, and so does a worker pod.
                 self.cache.is_module_deleting(name)
-                    && (self.queue.under_way().any(waits) || self.unseen.has(Kind::NodeModulesConfig))
+                    && (self.queue.under_way().any(waits)
+                        || self.unseen.has(Kind::NodeModulesConfig)
+                        || self.unseen.has_worker_of(name))
             }
             Key::Assign(_)
             | Key::Images(_)

@@ -41,6 +41,8 @@ pub enum Mutation {
     ModuleStays,
     /// Worker pods have no finalizer.
     WorkersWithoutFinalizer,
+    /// Worker pods without a NodeModulesConfig are let go, whoever may run them.
+    WorkersForgotten,
     /// Loaders do not say for which boot they were made.
     BootNotRecorded,
     /// Each worker pod has a name of its own.
@@ -81,7 +83,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every mistake. Schedules find each of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::ReadyStays,
         Self::ReadyEarly,
         Self::ReadyGoesLate,
@@ -92,6 +94,7 @@ impl Mutation {
         Self::ModuleGoesFirst,
         Self::ModuleStays,
         Self::WorkersWithoutFinalizer,
+        Self::WorkersForgotten,
         Self::BootNotRecorded,
         Self::NamesOfTheirOwn,
         Self::RetryForgotten,
@@ -166,6 +169,7 @@ impl Mutation {
             (Self::WorkersWithoutFinalizer, Key::NodeModules(_)) => each_worker(actions, |object| {
                 object["metadata"]["finalizers"] = json!([]);
             }),
+            (Self::WorkersForgotten, Key::NodeModules(node)) => forget_workers(node, actions, cluster),
             (Self::BootNotRecorded, Key::NodeModules(_)) => each_worker(actions, |object| {
                 object["metadata"]["annotations"][names::WORKER_BOOT_ID].take();
             }),
@@ -266,6 +270,7 @@ impl Mutation {
                 | Self::ModuleStays
                 | Self::PluginPodStays
                 | Self::WorkersWithoutFinalizer
+                | Self::WorkersForgotten
                 | Self::BootNotRecorded
                 | Self::NamesOfTheirOwn
                 | Self::RestlessStatus
@@ -374,6 +379,40 @@ fn each_worker(actions: &mut [Action], mut change: impl FnMut(&mut Value)) {
             && object["kind"] == "Pod"
         {
             change(object);
+        }
+    }
+}
+
+/// Instead of making a NodeModulesConfig for worker pods that are left, these are let go.
+fn forget_workers(node: &str, actions: &mut Vec<Action>, cluster: &Cluster) {
+    let makes_config = |action: &Action| {
+        let Action::Create { object } = action else {
+            return false;
+        };
+        object["kind"] == Kind::NodeModulesConfig.name()
+    };
+    if !actions.iter().any(makes_config) {
+        return;
+    }
+    actions.clear();
+    let pods = cluster
+        .store()
+        .all(Kind::Pod)
+        .filter_map(|stored| stored.seen.pod());
+    let workers = pods.filter(|pod| pod.label(names::WORKER_ACTION).is_some() && pod.node_name() == node);
+    for pod in workers {
+        let precondition = Precondition::default();
+        if !pod.metadata.finalizers.is_empty() {
+            actions.push(Action::Patch {
+                target: pod.reference(),
+                part: Part::Object,
+                precondition: precondition.clone(),
+                patch: json!({"metadata": {"finalizers": null}}),
+            });
+        }
+        if !pod.is_terminating() {
+            let target = pod.reference();
+            actions.push(Action::Delete { target, precondition });
         }
     }
 }
