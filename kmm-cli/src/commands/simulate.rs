@@ -325,7 +325,7 @@ fn text(answer: &Answer, all: bool) -> String {
         if step.settled == "waiting" {
             let _ = writeln!(
                 out,
-                "{:>6}  the time is up, and somebody would still try again",
+                "{:>6}  the time is up, and it would go on",
                 clock(step.until)
             );
         }
