@@ -351,11 +351,12 @@ fn push_outcomes(out: &mut String, outcomes: &[Outcome]) {
     }
     for module in outcomes.chunk_by(|a, b| a.module == b.module) {
         let shown: Vec<&Outcome> = module.iter().filter(of_interest).collect();
-        let Some(first) = shown.first() else {
+        let name = printable(&story::name(&module[0].module));
+        if shown.is_empty() {
+            let _ = writeln!(out, "{name}: no node is to have it");
             continue;
-        };
+        }
         let fine = shown.iter().filter(|outcome| outcome.ok).count();
-        let name = printable(&story::name(&first.module));
         let _ = writeln!(out, "{name}: as wanted on {fine} of {} nodes", shown.len());
         let widest = shown
             .iter()
