@@ -7,6 +7,7 @@
 
 mod scene;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -65,6 +66,7 @@ impl Scene {
                 module: &self.modules[place],
                 compiled: &self.compiled[place],
                 tally: &tallies[place],
+                workers: &BTreeSet::new(),
                 images: Some(&self.images[place]),
                 namespace: None,
                 has_siblings: true,

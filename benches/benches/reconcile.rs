@@ -2,6 +2,7 @@
 
 mod scene;
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -92,6 +93,7 @@ fn benches(criterion: &mut Criterion) {
                     module: &modules[place],
                     compiled: &compiled[place],
                     tally,
+                    workers: &BTreeSet::new(),
                     images: Some(&lists[place]),
                     namespace: None,
                     has_siblings: true,

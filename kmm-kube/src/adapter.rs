@@ -24,11 +24,14 @@ use kmm_core::reconcile::Kind;
 use kmm_core::reconcile::Node;
 use kmm_core::reconcile::ObjectRef;
 use kmm_core::reconcile::Plan;
+use kmm_core::reconcile::Pod;
 use kmm_core::reconcile::RegistryQuestion;
 use kmm_core::reconcile::Timestamp;
 use kmm_core::reconcile::images::RegistryAnswer;
 use kmm_core::reconcile::images::RegistryOutcome;
 use kmm_core::reconcile::names;
+use kmm_core::reconcile::node_modules;
+use kmm_core::resolve::ModuleName;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -416,6 +419,18 @@ impl Adapter {
                 return Err(changed(target));
             }
         }
+        for (node, module) in plan.actions.iter().filter_map(unloads) {
+            // The label has gone, but who came before that may be on the way through the watch.
+            let pods = self.server.pods_of(&module, &node).await?;
+            let pods: Vec<Pod> = pods.into_iter().filter(Pod::is_plugin).collect();
+            if let Some(user) = node_modules::users(&pods, &module).first() {
+                let why = format!(
+                    "the pod {user} uses {}/{} on {node}",
+                    module.namespace, module.name
+                );
+                return Err(CallError::Conflict(why));
+            }
+        }
         Ok(())
     }
 
@@ -592,6 +607,23 @@ fn facts(module: &Module) -> ModuleFacts {
         load_args: load(modprobe.and_then(|modprobe| modprobe.args.as_ref())),
         raw_load_args: load(modprobe.and_then(|modprobe| modprobe.raw_args.as_ref())),
     }
+}
+
+/// The node and the Module of an action that has a module unloaded.
+fn unloads(action: &Action) -> Option<(String, ModuleName)> {
+    let Action::Create { object } = action else {
+        return None;
+    };
+    let metadata = &object["metadata"];
+    if metadata["labels"][names::WORKER_ACTION] != names::UNLOAD {
+        return None;
+    }
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let module = ModuleName {
+        name: text(&metadata["labels"][names::MODULE_NAME])?,
+        namespace: text(&metadata["namespace"])?,
+    };
+    Some((text(&object["spec"]["nodeName"])?, module))
 }
 
 /// The watch that brings a pod.

@@ -3,17 +3,23 @@
 use std::time::Duration;
 
 use kmm_core::reconcile::Action;
+use kmm_core::reconcile::Kind;
 use kmm_core::reconcile::ObjectRef;
 use kmm_core::reconcile::Part;
+use kmm_core::reconcile::Pod;
 use kmm_core::reconcile::Precondition;
+use kmm_core::reconcile::names;
+use kmm_core::resolve::ModuleName;
 use kube::Client;
 use kube::api::DeleteParams;
 use kube::api::GetParams;
+use kube::api::ListParams;
 use kube::api::Patch;
 use kube::api::PatchParams;
 use kube::api::PostParams;
 use kube::api::Preconditions;
 use kube::core::Request;
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 use thiserror::Error;
@@ -130,6 +136,17 @@ impl Server {
         }
     }
 
+    /// The pods on a node that have the label of a Module.
+    pub(crate) async fn pods_of(&self, module: &ModuleName, node: &str) -> Result<Vec<Pod>, CallError> {
+        let params = ListParams::default()
+            .labels(&format!("{}={}", names::MODULE_NAME, module.name))
+            .fields(&format!("spec.nodeName={node}"));
+        let pods = ObjectRef::namespaced(Kind::Pod, module.namespace.as_str(), "");
+        let list = self.send(collection(&pods).list(&params)).await?;
+        let unreadable = |error| CallError::Unanswered(kube::Error::SerdeError(error));
+        Vec::deserialize(&list["items"]).map_err(unreadable)
+    }
+
     /// The version of an object; empty where there is none.
     pub(crate) async fn version_of(&self, target: &ObjectRef) -> Result<String, CallError> {
         let request = collection(target).get_metadata(&target.name, &GetParams::default());
@@ -215,8 +232,6 @@ fn collection(target: &ObjectRef) -> Request {
 
 #[cfg(test)]
 mod tests {
-    use kmm_core::reconcile::Kind;
-
     use super::*;
 
     #[test]

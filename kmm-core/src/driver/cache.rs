@@ -52,6 +52,8 @@ impl Change {
 pub(super) enum Group {
     /// Worker pods on a node.
     Workers(String),
+    /// Worker pods of a Module.
+    WorkersOf(ModuleName),
     /// Pods of device plugins and DRA drivers on a node.
     Plugins(String),
     /// Pull pods of a Module.
@@ -61,39 +63,37 @@ pub(super) enum Group {
 }
 
 impl Group {
-    /// The group of an object; `None` for those of others.
-    pub(super) fn of(seen: &Seen) -> Option<Self> {
-        let of_set = |set: &DaemonSet| {
-            Some(Self::Sets(ModuleName {
-                name: set.metadata.labels.get(names::MODULE_NAME)?.clone(),
-                namespace: set.metadata.namespace.clone(),
-            }))
-        };
-        match (seen.pod(), seen.daemon_set()) {
+    /// The groups of an object: none for those of others.
+    pub(super) fn of(seen: &Seen) -> impl Iterator<Item = Self> {
+        let groups = match (seen.pod(), seen.daemon_set()) {
             (Some(pod), _) => Self::of_pod(pod),
-            (None, Some(set)) => of_set(set),
-            (None, None) => None,
-        }
+            (None, Some(set)) => [Self::of_set(set), None],
+            (None, None) => [None, None],
+        };
+        groups.into_iter().flatten()
     }
 
-    fn of_pod(pod: &Pod) -> Option<Self> {
+    fn of_set(set: &DaemonSet) -> Option<Self> {
+        Some(Self::Sets(ModuleName {
+            name: set.metadata.labels.get(names::MODULE_NAME)?.clone(),
+            namespace: set.metadata.namespace.clone(),
+        }))
+    }
+
+    fn of_pod(pod: &Pod) -> [Option<Self>; 2] {
         let node = || Some(pod.node_name().to_owned()).filter(|node| !node.is_empty());
+        let module = |name: &str| ModuleName {
+            name: name.to_owned(),
+            namespace: pod.metadata.namespace.clone(),
+        };
         if pod.label(names::WORKER_ACTION).is_some() {
-            return node().map(Self::Workers);
+            let of_module = |_| Self::WorkersOf(module(pod.module_name()));
+            return [node().map(Self::Workers), node().map(of_module)];
         }
         if let Some(owner) = pod.label(names::IMAGE_OWNER) {
-            return Some(Self::Pulls(ModuleName {
-                name: owner.to_owned(),
-                namespace: pod.metadata.namespace.clone(),
-            }));
+            return [Some(Self::Pulls(module(owner))), None];
         }
-        let of_set = pod
-            .metadata
-            .owner_references
-            .iter()
-            .any(|owner| owner.kind == "DaemonSet");
-        let plugin = pod.label(names::MODULE_NAME).is_some() && (of_set || pod.label(names::ROLE).is_some());
-        if plugin { node().map(Self::Plugins) } else { None }
+        [node().filter(|_| pod.is_plugin()).map(Self::Plugins), None]
     }
 }
 
@@ -114,21 +114,19 @@ impl Cache {
             Change::Put(seen) => self.objects.insert(seen.target().clone(), Arc::clone(seen)),
             Change::Gone { target, .. } => self.objects.remove(target),
         };
-        if let Some(group) = before.as_deref().and_then(Group::of)
-            && let Some(members) = self.groups.get_mut(&group)
-        {
-            members.remove(change.target());
-            if members.is_empty() {
-                self.groups.remove(&group);
+        for group in before.iter().flat_map(|seen| Group::of(seen)) {
+            if let Some(members) = self.groups.get_mut(&group) {
+                members.remove(change.target());
+                if members.is_empty() {
+                    self.groups.remove(&group);
+                }
             }
         }
-        if let Change::Put(seen) = change
-            && let Some(group) = Group::of(seen)
-        {
-            self.groups
-                .entry(group)
-                .or_default()
-                .insert(seen.target().clone());
+        if let Change::Put(seen) = change {
+            for group in Group::of(seen) {
+                let members = self.groups.entry(group).or_default();
+                members.insert(seen.target().clone());
+            }
         }
         before
     }
@@ -193,6 +191,13 @@ impl Cache {
         self.members(group)
             .filter_map(|seen| seen.pod().cloned())
             .collect()
+    }
+
+    /// The nodes on which worker pods of a Module are.
+    pub(super) fn nodes_of_workers(&self, name: &ModuleName) -> BTreeSet<Arc<str>> {
+        let group = Group::WorkersOf(name.clone());
+        let pods = self.members(&group).filter_map(|seen| seen.pod());
+        pods.map(|pod| Arc::from(pod.node_name())).collect()
     }
 
     pub(super) fn daemon_sets(&self, group: &Group) -> Vec<DaemonSet> {

@@ -13,6 +13,8 @@
 //! 3. Before the first action read each object of [`Plan::basis`](crate::reconcile::Plan::basis) and see that it has that
 //!    version, and the node of [`Driver::rests_on_node`] and see that it is as it was shown when [`Driver::begin`] decided
 //!    (so ask for it then: the caches go on); where that is not so, [`Driver::finish`] with [`Outcome::Behind`].
+//!    Before a worker pod is made that unloads, ask for the plugin pods of its Module on the node too, and see that none of
+//!    them is one of its [`users`](crate::reconcile::node_modules::users): their watch may be behind.
 //! 4. Carry the actions out in order. Tell each answer to [`Driver::wrote`]. The first that fails ends the plan.
 //! 5. [`Driver::finish`]. Where nothing is ready, wait for a change or for [`Driver::next_due`].
 //!
@@ -188,9 +190,11 @@ impl Driver {
                 if self.queue.due(now).next().is_some_and(waits) {
                     return true;
                 }
-                // A node that is being assigned the Module holds it.
+                // A node that is being assigned the Module holds it, and so does a worker pod.
                 self.cache.is_module_deleting(name)
-                    && (self.queue.under_way().any(waits) || self.unseen.has(Kind::NodeModulesConfig))
+                    && (self.queue.under_way().any(waits)
+                        || self.unseen.has(Kind::NodeModulesConfig)
+                        || self.unseen.has_worker_of(name))
             }
             Key::Assign(_)
             | Key::Images(_)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::reconcile::Kind;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Timestamp;
+use crate::reconcile::names;
 use crate::resolve::ModuleName;
 
 use super::Cache;
@@ -204,6 +205,23 @@ impl Unseen {
     pub(super) fn has(&self, kind: Kind) -> bool {
         let mut from = self.writes.range(ObjectRef::cluster(kind, "")..);
         from.next().is_some_and(|(target, _)| target.kind == kind)
+    }
+
+    /// Whether a worker pod of a Module was written that is not seen yet.
+    pub(super) fn has_worker_of(&self, name: &ModuleName) -> bool {
+        let first = ObjectRef::namespaced(Kind::Pod, name.namespace.as_str(), "");
+        let from = self.writes.range(first..);
+        let mut pods =
+            from.take_while(|(target, _)| target.kind == Kind::Pod && target.namespace == name.namespace);
+        pods.any(|(target, Expected { by, .. })| match by {
+            Key::NodeModules(node) => target.name == names::worker_pod(node, &name.name),
+            Key::Assign(_)
+            | Key::PluginLabels(_)
+            | Key::Module(_)
+            | Key::Images(_)
+            | Key::DevicePlugin(_)
+            | Key::Namespace(_) => false,
+        })
     }
 
     pub(super) fn wrote(&mut self, by: &Key, target: &ObjectRef, written: Written, cache: &Cache) {

@@ -269,3 +269,46 @@ fn a_mark_that_is_left_is_seen() {
     assert!(anew.driver.ready(NOW).any(|ready| *ready == key));
     assert!(removes(&mut anew));
 }
+
+/// A deleted Module stays as long as a worker pod of it is on a node, seen or only written, and goes when the pod does.
+#[test]
+fn a_worker_pod_holds_its_module() {
+    let mut operator = Operator::new(0);
+    let key = Key::Module(name(0));
+    let mut deleted = module(0);
+    deleted["metadata"]["deletionTimestamp"] = json!("2026-11-21T08:00:00Z");
+    deleted["metadata"]["finalizers"] = json!([crate::reconcile::names::MODULE_FINALIZER]);
+    let worker = |of: &str| {
+        json!({
+            "kind": "Pod", "metadata": {"name": format!("kmm-worker-n0-{of}"), "namespace": "drivers", "labels": {
+                crate::reconcile::names::WORKER_ACTION: "Load", crate::reconcile::names::MODULE_NAME: of,
+            }},
+            "spec": {"nodeName": "n0"},
+        })
+    };
+    let is_ready = |operator: &Operator| operator.driver.ready(NOW).any(|ready| *ready == key);
+    let held = |operator: &mut Operator| {
+        assert!(is_ready(operator));
+        let plan = operator.driver.begin(&key, NOW).plan;
+        operator.driver.finish(&key, Outcome::Done, NOW);
+        plan.is_empty()
+    };
+    // A pod of another Module holds nothing.
+    operator.show(worker("m1"));
+    operator.show(worker("m0"));
+    operator.show(deleted.clone());
+    assert!(held(&mut operator));
+    assert!(!is_ready(&operator));
+    operator.take(ObjectRef::namespaced(Kind::Pod, "drivers", "kmm-worker-n0-m0"));
+    assert!(!held(&mut operator));
+
+    let target = |of: &str| ObjectRef::namespaced(Kind::Pod, "drivers", format!("kmm-worker-n0-{of}"));
+    let written = |version: u64| Written::Version((version + 100).to_string());
+    let by = Key::NodeModules("n0".to_owned());
+    let version = operator.version;
+    operator.driver.wrote(&by, &target("m1"), written(version));
+    operator.show(deleted.clone());
+    assert!(is_ready(&operator));
+    operator.driver.wrote(&by, &target("m0"), written(version));
+    assert!(!is_ready(&operator));
+}

@@ -97,14 +97,16 @@ fn node_modules(driver: &Driver, node: &str, now: Timestamp) -> Plan {
     };
     let workers = cache.pods(&Group::Workers(node.to_owned()));
     let config = cache.find(&ObjectRef::cluster(Kind::NodeModulesConfig, node));
+    let name = node;
+    let node = cache.node(name);
     let Some(config) = config.and_then(|seen| seen.node_modules()) else {
-        return node_modules::release(&workers);
+        return node_modules::plan_without_config(name, node, &workers);
     };
     node_modules::plan(&node_modules::View {
         config,
-        node: cache.node(node),
+        node,
         workers: &workers,
-        plugins: &cache.pods(&Group::Plugins(node.to_owned())),
+        plugins: &cache.pods(&Group::Plugins(name.to_owned())),
         installation,
         now,
     })
@@ -117,10 +119,15 @@ fn module(driver: &Driver, name: &ModuleName) -> Plan {
     };
     let namespace = cache.find(&ObjectRef::cluster(Kind::Namespace, name.namespace.as_str()));
     let images = cache.of_module(Kind::ModuleImagesConfig, name);
+    let workers = match module.metadata.deletion_timestamp {
+        Some(_) => cache.nodes_of_workers(name),
+        None => BTreeSet::new(),
+    };
     module::plan(&module::View {
         module,
         compiled,
         tally: shares.tally(name).unwrap_or(&Tally::default()),
+        workers: &workers,
         images: images.and_then(|seen| seen.images()),
         namespace: namespace.and_then(|seen| seen.namespace()),
         has_siblings: cache.modules_in(&name.namespace).any(|other| other != name.name),

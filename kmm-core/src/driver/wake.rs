@@ -72,10 +72,14 @@ pub(super) fn wake(
             }
         }
         Kind::Pod | Kind::DaemonSet => {
-            let groups = [before, after].map(|seen| seen.and_then(Group::of));
-            for group in groups.into_iter().flatten() {
+            for group in [before, after].into_iter().flatten().flat_map(Group::of) {
                 match group {
                     Group::Workers(node) => keys.push(Key::NodeModules(node)),
+                    Group::WorkersOf(name) => {
+                        if driver.cache.is_module_deleting(&name) {
+                            keys.push(Key::Module(name));
+                        }
+                    }
                     Group::Plugins(node) => {
                         keys.extend([Key::PluginLabels(node.clone()), Key::NodeModules(node)]);
                     }

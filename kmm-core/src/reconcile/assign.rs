@@ -408,14 +408,8 @@ impl<'c> Draft<'c> {
             if modules.is_empty() {
                 return None;
             }
-            return Some(Action::Create {
-                object: json!({
-                    "apiVersion": V1BETA1,
-                    "kind": Kind::NodeModulesConfig.name(),
-                    "metadata": {"name": node.name(), "labels": self.labels, "ownerReferences": [owner(node)]},
-                    "spec": {"modules": modules},
-                }),
-            });
+            let object = new_config(node, &Value::Object(self.labels), &json!(modules));
+            return Some(Action::Create { object });
         };
         let mut patch = json!({});
         if !self.labels.is_empty() {
@@ -442,6 +436,16 @@ impl<'c> Draft<'c> {
             patch,
         })
     }
+}
+
+/// A NodeModulesConfig that a node does not have yet.
+pub(super) fn new_config(node: &Node, labels: &Value, modules: &Value) -> Value {
+    json!({
+        "apiVersion": V1BETA1,
+        "kind": Kind::NodeModulesConfig.name(),
+        "metadata": {"name": node.name(), "labels": labels, "ownerReferences": [owner(node)]},
+        "spec": {"modules": modules},
+    })
 }
 
 fn owner(node: &Node) -> Value {

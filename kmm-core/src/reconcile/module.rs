@@ -248,6 +248,8 @@ pub struct View<'a> {
     pub compiled: &'a Compiled,
     /// Its counts.
     pub tally: &'a Tally,
+    /// The nodes on which worker pods of it are; nothing is read of it where the Module is not being deleted.
+    pub workers: &'a BTreeSet<Arc<str>>,
     /// Its ModuleImagesConfig, if there is one.
     pub images: Option<&'a ModuleImagesConfig>,
     /// The metadata of its namespace; `None` where it is not known.
@@ -286,10 +288,14 @@ pub fn plan(view: &View<'_>) -> Plan {
 }
 
 /// Lets a Module go when no node may have it any more.
+///
+/// A worker pod counts by itself: what marks its node may have been collected as garbage, with an earlier node of the name,
+/// and be made anew a moment later.
 fn finalize(view: &View<'_>, plan: &mut Plan) {
     let Tally {
         in_use, configured, ..
     } = view.tally;
+    let in_use = &(in_use | view.workers);
     let metadata = &view.module.metadata;
     let name = module_name(view.module);
     let held = in_use.len().max(*configured);

@@ -93,10 +93,39 @@ impl Pod {
         self.metadata.deletion_timestamp.is_some()
     }
 
+    /// Seconds that its kubelet still has; `None` where it is not being deleted.
+    fn grace(&self) -> Option<i64> {
+        let grace = self.metadata.other.get("deletionGracePeriodSeconds");
+        grace.and_then(Value::as_i64).filter(|_| self.is_terminating())
+    }
+
+    /// Whether nobody is waited for any more, and it is there all the same.
+    ///
+    /// The API server deletes a pod in two steps, a mark and the removal. Where the one who asked goes away in between, the
+    /// second step is left out, until somebody asks again.
+    pub fn is_half_deleted(&self) -> bool {
+        self.grace() == Some(0) && self.metadata.finalizers.is_empty()
+    }
+
+    /// Whether its kubelet, or whose finalizer it has, has to let it go before it can be gone.
+    pub fn is_held(&self, but_for: &str) -> bool {
+        let mut finalizers = self.metadata.finalizers.iter();
+        self.grace().is_some_and(|grace| grace > 0) || finalizers.any(|finalizer| finalizer != but_for)
+    }
+
     /// Whether its condition `Ready` is `True`.
     pub fn is_ready(&self) -> bool {
         let mut conditions = self.status.conditions.iter();
         conditions.any(|condition| condition.kind == "Ready" && condition.status == "True")
+    }
+
+    /// Whether it is one of a device plugin or a DRA driver of a Module.
+    pub fn is_plugin(&self) -> bool {
+        let owners = &self.metadata.owner_references;
+        let of_set = owners.iter().any(|owner| owner.kind == "DaemonSet");
+        self.label(names::MODULE_NAME).is_some()
+            && self.label(names::WORKER_ACTION).is_none()
+            && (of_set || self.label(names::ROLE).is_some())
     }
 
     /// Value of a label; `None` where it has none.

@@ -1,6 +1,7 @@
 //! A naive store: objects as JSON by kind, namespace and name, and plans applied to them at once.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kmm_core::api::Module;
@@ -266,10 +267,17 @@ impl Store {
         let namespace = namespace.map(|object| serde_json::from_value(object["metadata"].clone()).unwrap());
         let lists: Vec<ModuleImagesConfig> = self.all(Kind::ModuleImagesConfig);
         let list = lists.iter().find(|list| list.metadata.name == name);
+        let pods: Vec<Pod> = self.all(Kind::Pod);
+        let workers = pods.iter().filter(|pod| {
+            let worker = pod.label(names::WORKER_ACTION).is_some();
+            worker && (pod.module_name(), &pod.metadata.namespace) == (name, &module.metadata.namespace)
+        });
+        let workers: BTreeSet<Arc<str>> = workers.map(|pod| pod.node_name().into()).collect();
         let plan = module::plan(&module::View {
             module,
             compiled,
             tally,
+            workers: &workers,
             images: list,
             namespace: namespace.as_ref(),
             has_siblings: modules.len() > 1,

@@ -1,4 +1,7 @@
 //! The kubelet's part, played: pods that are bound to a node come to their end, or run, at once.
+//!
+//! As a kubelet does, this one takes no pod whose `nodeSelector` its node does not meet, however the pod came there, and
+//! writes only to the very pod that it saw.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -10,14 +13,13 @@ use std::time::Duration;
 use anyhow::Result;
 use kmm_core::reconcile::names;
 use kube::Client;
-use kube::api::Patch;
-use kube::api::PatchParams;
 use serde_json::Value;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::objects::api_of;
+use super::objects::change;
 use super::objects::delete_now;
+use super::objects::get;
 use super::objects::list;
 
 /// Kubelets of all nodes; they end when this is dropped.
@@ -60,7 +62,8 @@ impl Kubelets {
         seen.pods.values().cloned().collect()
     }
 
-    /// Unloaders that were there while a device plugin of their module still ran on their node.
+    /// Unloaders that were there while a device plugin of their module ran on their node. One that no kubelet has taken yet
+    /// does not: the controller of DaemonSets may make it, and the scheduler bind it, from an old view of the node.
     pub(super) fn too_early(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.too_early.iter().cloned().collect()
@@ -70,16 +73,11 @@ impl Kubelets {
 impl Seen {
     /// Looks at all pods of one moment.
     fn look(&mut self, all: &[Value]) {
-        let ended = |pod: &Value| {
-            ["Succeeded", "Failed"]
-                .map(Value::from)
-                .contains(&pod["status"]["phase"])
-        };
         for pod in all {
             let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
             self.pods.entry(uid.to_owned()).or_insert_with(|| pod.clone());
             let labels = &pod["metadata"]["labels"];
-            if labels[names::WORKER_ACTION] != "Unload" || ended(pod) {
+            if labels[names::WORKER_ACTION] != "Unload" || has_ended(pod) {
                 continue;
             }
             let user = all.iter().find(|other| {
@@ -87,7 +85,7 @@ impl Seen {
                 others[names::WORKER_ACTION].is_null()
                     && others[names::MODULE_NAME] == labels[names::MODULE_NAME]
                     && other["spec"]["nodeName"] == pod["spec"]["nodeName"]
-                    && !ended(other)
+                    && other["status"]["phase"] == "Running"
             });
             if let Some(user) = user {
                 let said = |pod: &Value| {
@@ -118,19 +116,16 @@ impl Drop for Kubelets {
 
 async fn tend(client: &Client, pod: &Value) -> Result<()> {
     let metadata = &pod["metadata"];
-    if !pod["spec"]["nodeName"].is_string() {
+    let Some(node) = pod["spec"]["nodeName"].as_str() else {
         return Ok(());
-    }
-    let name = metadata["name"].as_str().unwrap_or_default();
+    };
     if metadata["deletionTimestamp"].is_string() {
         // A kubelet says how a pod ended before it lets it go, also of one that never ran.
-        if !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
-            let ended = json!({"status": {"phase": "Failed"}});
-            api_of(client, pod)?
-                .patch_status(name, &PatchParams::default(), &Patch::Merge(&ended))
-                .await?;
+        if !has_ended(pod) {
+            report(client, pod, json!({"phase": "Failed"})).await?;
         }
-        if metadata["deletionGracePeriodSeconds"] != 0 {
+        // Of workers what is left to do is the operator's, also when it was killed in the middle of that.
+        if metadata["deletionGracePeriodSeconds"] != 0 || metadata["labels"][names::WORKER_ACTION].is_null() {
             delete_now(client, pod).await?;
         }
         return Ok(());
@@ -142,15 +137,30 @@ async fn tend(client: &Client, pod: &Value) -> Result<()> {
     } else {
         ("Running", "True")
     };
-    if pod["status"]["phase"] == phase {
+    if pod["status"]["phase"] == phase || has_ended(pod) {
         return Ok(());
     }
-    let status = json!({"status": {
-        "phase": phase,
-        "conditions": [{"type": "Ready", "status": ready}],
-    }});
-    api_of(client, pod)?
-        .patch_status(name, &PatchParams::default(), &Patch::Merge(&status))
-        .await?;
-    Ok(())
+    if !fits(pod, &get(client, "v1", "Node", "", node).await?) {
+        let refused = json!({"phase": "Failed", "reason": "NodeAffinity"});
+        return report(client, pod, refused).await;
+    }
+    let status = json!({"phase": phase, "conditions": [{"type": "Ready", "status": ready}]});
+    report(client, pod, status).await
+}
+
+fn has_ended(pod: &Value) -> bool {
+    matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+}
+
+/// Whether a node has the labels that a pod asks for.
+fn fits(pod: &Value, node: &Value) -> bool {
+    let selector = pod["spec"]["nodeSelector"].as_object();
+    let mut wanted = selector.into_iter().flatten();
+    wanted.all(|(key, value)| node["metadata"]["labels"][key] == *value)
+}
+
+/// Writes the status of this very pod: another one may have its name by now.
+async fn report(client: &Client, pod: &Value, status: Value) -> Result<()> {
+    let patch = json!({"metadata": {"uid": pod["metadata"]["uid"]}, "status": status});
+    change(client, pod, &patch).await
 }

@@ -16,11 +16,12 @@ use kube::api::ListParams;
 use kube::api::Patch;
 use kube::api::PatchParams;
 use kube::api::PostParams;
+use kube::api::Preconditions;
 use kube::core::GroupVersionKind;
 use serde_json::Value;
 
 /// How long something that a controller does may take; a loaded machine takes its time.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Who writes, in the managed fields.
 const MANAGER: &str = "xtask";
@@ -83,10 +84,15 @@ pub(crate) async fn change(client: &Client, object: &Value, patch: &Value) -> Re
     Ok(())
 }
 
-/// Deletes an object without waiting for a kubelet.
+/// Deletes this very object without waiting for a kubelet.
 pub(crate) async fn delete_now(client: &Client, object: &Value) -> Result<()> {
     let name = object["metadata"]["name"].as_str().context("no name")?;
-    let params = DeleteParams::default().grace_period(0);
+    let uid = object["metadata"]["uid"].as_str().map(str::to_owned);
+    let same = Preconditions {
+        uid,
+        resource_version: None,
+    };
+    let params = DeleteParams::default().grace_period(0).preconditions(same);
     api_of(client, object)?.delete(name, &params).await?;
     Ok(())
 }

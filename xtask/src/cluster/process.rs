@@ -21,7 +21,7 @@ use rustix::process::kill_process_group;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Lines of a log that are shown when a program fails.
-const SHOWN: usize = 20;
+const SHOWN: usize = 60;
 
 /// A running program, stopped when this is dropped.
 ///

@@ -19,6 +19,7 @@ struct Situation {
     namespace: Option<Value>,
     siblings: bool,
     shares: Vec<Share>,
+    workers: BTreeSet<Arc<str>>,
 }
 
 impl Situation {
@@ -30,6 +31,7 @@ impl Situation {
             module: &module,
             compiled: &Compiled::new(&module),
             tally: &Tally::of(&self.shares),
+            workers: &self.workers,
             images: images.as_ref(),
             namespace: namespace.as_ref(),
             has_siblings: self.siblings,
@@ -93,6 +95,7 @@ fn settled() -> Situation {
             in_use: true,
             ..share("n1", Standing::Targeted { kernel })
         }],
+        workers: BTreeSet::new(),
     }
 }
 
@@ -203,6 +206,14 @@ fn situations() {
         (
             "it is deleted, a node is to have it and may not have it yet",
             settled().deleting().change(|it| it.shares[0].in_use = false),
+            vec!["because WaitingForNodes"],
+        ),
+        (
+            "it is deleted, and a worker pod of it is on a node of which nothing else is noted",
+            settled()
+                .deleting()
+                .nowhere()
+                .change(|it| it.workers = ["n1".into()].into()),
             vec!["because WaitingForNodes"],
         ),
         (

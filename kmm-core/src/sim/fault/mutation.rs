@@ -6,12 +6,16 @@ use serde_json::json;
 use crate::driver::Key;
 use crate::driver::Seen;
 use crate::reconcile::Action;
+use crate::reconcile::Installation;
 use crate::reconcile::Kind;
 use crate::reconcile::ObjectRef;
 use crate::reconcile::Part;
 use crate::reconcile::Plan;
+use crate::reconcile::Pod;
 use crate::reconcile::Precondition;
 use crate::reconcile::names;
+use crate::reconcile::names::NodeLabel;
+use crate::reconcile::node_modules;
 use crate::sim::Cluster;
 
 /// A mistake in the decisions, or in how they are carried out.
@@ -37,6 +41,8 @@ pub enum Mutation {
     ModuleStays,
     /// Worker pods have no finalizer.
     WorkersWithoutFinalizer,
+    /// Worker pods without a NodeModulesConfig are let go, whoever may run them.
+    WorkersForgotten,
     /// Loaders do not say for which boot they were made.
     BootNotRecorded,
     /// Each worker pod has a name of its own.
@@ -77,7 +83,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every mistake. Schedules find each of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::ReadyStays,
         Self::ReadyEarly,
         Self::ReadyGoesLate,
@@ -88,6 +94,7 @@ impl Mutation {
         Self::ModuleGoesFirst,
         Self::ModuleStays,
         Self::WorkersWithoutFinalizer,
+        Self::WorkersForgotten,
         Self::BootNotRecorded,
         Self::NamesOfTheirOwn,
         Self::RetryForgotten,
@@ -128,8 +135,8 @@ impl Mutation {
                     actions.push(Action::labels(target, &[(label, Some(String::new()))].into()));
                 }
             }
-            (Self::ReadyGoesLate, Key::NodeModules(_)) => {
-                actions.sort_by_key(removes_labels_of_node);
+            (Self::ReadyGoesLate, Key::NodeModules(node)) => {
+                ready_goes_late(node, actions, cluster);
             }
             (Self::PodGoesFirst, Key::NodeModules(_)) => actions.sort_by_key(is_status),
             (Self::StatusForgotten, Key::NodeModules(_)) => actions.retain(|action| !is_status(action)),
@@ -162,6 +169,7 @@ impl Mutation {
             (Self::WorkersWithoutFinalizer, Key::NodeModules(_)) => each_worker(actions, |object| {
                 object["metadata"]["finalizers"] = json!([]);
             }),
+            (Self::WorkersForgotten, Key::NodeModules(node)) => forget_workers(node, actions, cluster),
             (Self::BootNotRecorded, Key::NodeModules(_)) => each_worker(actions, |object| {
                 object["metadata"]["annotations"][names::WORKER_BOOT_ID].take();
             }),
@@ -262,6 +270,7 @@ impl Mutation {
                 | Self::ModuleStays
                 | Self::PluginPodStays
                 | Self::WorkersWithoutFinalizer
+                | Self::WorkersForgotten
                 | Self::BootNotRecorded
                 | Self::NamesOfTheirOwn
                 | Self::RestlessStatus
@@ -372,6 +381,76 @@ fn each_worker(actions: &mut [Action], mut change: impl FnMut(&mut Value)) {
             change(object);
         }
     }
+}
+
+/// Instead of making a NodeModulesConfig for worker pods that are left, these are let go.
+fn forget_workers(node: &str, actions: &mut Vec<Action>, cluster: &Cluster) {
+    let makes_config = |action: &Action| {
+        let Action::Create { object } = action else {
+            return false;
+        };
+        object["kind"] == Kind::NodeModulesConfig.name()
+    };
+    if !actions.iter().any(makes_config) {
+        return;
+    }
+    actions.clear();
+    let pods = cluster
+        .store()
+        .all(Kind::Pod)
+        .filter_map(|stored| stored.seen.pod());
+    let workers = pods.filter(|pod| pod.label(names::WORKER_ACTION).is_some() && pod.node_name() == node);
+    for pod in workers {
+        let precondition = Precondition::default();
+        if !pod.metadata.finalizers.is_empty() {
+            actions.push(Action::Patch {
+                target: pod.reference(),
+                part: Part::Object,
+                precondition: precondition.clone(),
+                patch: json!({"metadata": {"finalizers": null}}),
+            });
+        }
+        if !pod.is_terminating() {
+            let target = pod.reference();
+            actions.push(Action::Delete { target, precondition });
+        }
+    }
+}
+
+/// What would be done if the labels had gone is done first, and then they go.
+fn ready_goes_late(node: &str, actions: &mut Vec<Action>, cluster: &Cluster) {
+    let cache = cluster.driver.cache();
+    let target = ObjectRef::cluster(Kind::NodeModulesConfig, node);
+    let config = cache.find(&target).and_then(|seen| seen.node_modules());
+    let (Some(config), Some(node)) = (config, cache.node(node)) else {
+        return;
+    };
+    let labels: Vec<Action> = actions
+        .extract_if(.., |action| removes_labels_of_node(action))
+        .collect();
+    if labels.is_empty() {
+        return;
+    }
+    let mut bare = node.clone();
+    bare.facts
+        .labels
+        .retain(|label, _| !matches!(NodeLabel::parse(label), Some(NodeLabel::Ready(_))));
+    let pods = cache.all(Kind::Pod).filter_map(|seen| seen.pod());
+    let on_node = pods.filter(|pod| pod.node_name() == node.name());
+    let (workers, others): (Vec<Pod>, Vec<Pod>) = on_node
+        .cloned()
+        .partition(|pod| pod.label(names::WORKER_ACTION).is_some());
+    let plugins: Vec<Pod> = others.into_iter().filter(Pod::is_plugin).collect();
+    *actions = node_modules::plan(&node_modules::View {
+        config,
+        node: Some(&bare),
+        workers: &workers,
+        plugins: &plugins,
+        installation: &Installation::default(),
+        now: cluster.now(),
+    })
+    .actions;
+    actions.extend(labels);
 }
 
 /// Instead of unloading, the entry of the status is dropped.

@@ -131,12 +131,29 @@ impl Schedule {
             let kind = kind.unwrap_or_else(|| random.below(WATCHED.len()));
             stall(&mut steps, begin..end, kind);
         }
+        if random.one_in(6) {
+            replace_node(&mut steps, &mut random);
+        }
         Self { scene, steps }
     }
 
     /// Its steps.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+}
+
+/// A node is deleted, and soon after that another one has its name. By chance alone that is too rare for what is bound to
+/// names.
+fn replace_node(steps: &mut Vec<Step>, random: &mut Random) {
+    let node = random.below(NODES.len());
+    let remove = random.below(steps.len().max(1));
+    steps.insert(remove, Step::Edit(Edit::Remove(node)));
+    let add = (remove + 1 + random.below(8)).min(steps.len());
+    let kernel = random.below(KERNELS.len());
+    steps.insert(add, Step::Edit(Edit::Add(node, kernel)));
+    if random.one_in(2) {
+        steps.insert(add + 1, Step::Kubelets);
     }
 }
 

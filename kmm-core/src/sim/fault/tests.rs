@@ -250,6 +250,32 @@ fn what_failed_once() {
                 Kubelet(55, Luck::Bad),
             ],
         ),
+        // A node is deleted and made again, and the new one runs a loader that was made for the one before.
+        (
+            24,
+            vec![
+                Operate,
+                Edit(super::Edit::Remove(0)),
+                Edit(super::Edit::Add(0, 0)),
+                Kubelet(24, Luck::Good),
+                Edit(super::Edit::Delete(0)),
+                Tend(48),
+            ],
+        ),
+        // The same, and another image is wanted.
+        (
+            30,
+            vec![
+                Operate,
+                Edit(super::Edit::Remove(0)),
+                Edit(super::Edit::Add(0, 0)),
+                Kubelet(51, Luck::Good),
+                module(0, 2),
+                Kubelet(3, Luck::Good),
+                Kubelet(27, Luck::Good),
+                Tend(2),
+            ],
+        ),
     ];
     for (scene, steps) in schedules {
         let schedule = Schedule { scene, steps };
@@ -257,6 +283,24 @@ fn what_failed_once() {
             panic!("{failure}");
         }
     }
+}
+
+/// What the other tests find of it by chance alone is little.
+#[test]
+fn forgotten_workers_are_found() {
+    use Step::*;
+    let scenes = Scenes::new();
+    let steps = vec![
+        Operate,
+        Edit(super::Edit::Remove(0)),
+        Edit(super::Edit::Add(0, 0)),
+        Kubelet(24, Luck::Good),
+        Edit(super::Edit::Delete(0)),
+        Tend(48),
+    ];
+    let schedule = Schedule { scene: 24, steps };
+    let failure = run(&scenes, &schedule, Some(Mutation::WorkersForgotten)).unwrap_err();
+    assert_eq!(failure.violation.rule, "module went while loaded");
 }
 
 #[test]
