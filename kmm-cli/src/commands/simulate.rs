@@ -325,7 +325,7 @@ fn text(answer: &Answer, all: bool) -> String {
         if step.settled == "waiting" {
             let _ = writeln!(
                 out,
-                "{:>6}  the time is up, and somebody would still try again",
+                "{:>6}  the time is up, and it would go on",
                 clock(step.until)
             );
         }
@@ -351,11 +351,12 @@ fn push_outcomes(out: &mut String, outcomes: &[Outcome]) {
     }
     for module in outcomes.chunk_by(|a, b| a.module == b.module) {
         let shown: Vec<&Outcome> = module.iter().filter(of_interest).collect();
-        let Some(first) = shown.first() else {
+        let name = printable(&story::name(&module[0].module));
+        if shown.is_empty() {
+            let _ = writeln!(out, "{name}: no node is to have it");
             continue;
-        };
+        }
         let fine = shown.iter().filter(|outcome| outcome.ok).count();
-        let name = printable(&story::name(&first.module));
         let _ = writeln!(out, "{name}: as wanted on {fine} of {} nodes", shown.len());
         let widest = shown
             .iter()
