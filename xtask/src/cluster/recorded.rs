@@ -204,7 +204,7 @@ async fn pods_are_as_decided(client: &Client, pods: &[Value]) -> Result<usize> {
         let decided = worker_pod::make(&config, &Job::load(entry), boot, 1, &installation);
         let decided = decided.map_err(anyhow::Error::msg)?;
         let mut lacking = Vec::new();
-        lacks(pod, &decided, String::new(), &mut lacking);
+        lacks(pod, &decided, "", &mut lacking);
         ensure!(lacking.is_empty(), "{lacking:#?}\n{pod}");
         count += 1;
     }
@@ -213,16 +213,16 @@ async fn pods_are_as_decided(client: &Client, pods: &[Value]) -> Result<usize> {
 }
 
 /// What is not there of what is wanted. Lists may have more at their ends, and those are other things: volumes of tokens, say.
-fn lacks(there: &Value, wanted: &Value, path: String, lacking: &mut Vec<String>) {
+fn lacks(there: &Value, wanted: &Value, path: &str, lacking: &mut Vec<String>) {
     match (there, wanted) {
         (_, Value::Object(wanted)) => {
             for (key, value) in wanted {
-                lacks(&there[key], value, format!("{path}/{key}"), lacking);
+                lacks(&there[key], value, &format!("{path}/{key}"), lacking);
             }
         }
         (_, Value::Array(wanted)) => {
             for (place, value) in wanted.iter().enumerate() {
-                lacks(&there[place], value, format!("{path}/{place}"), lacking);
+                lacks(&there[place], value, &format!("{path}/{place}"), lacking);
             }
         }
         (there, wanted) if there != wanted => lacking.push(format!("{path} is {there}, not {wanted}")),
@@ -251,7 +251,7 @@ mod tests {
         let wanted = json!({"spec": {"a": [1, {"b": "x"}]}});
         let of = |there: Value| {
             let mut lacking = Vec::new();
-            lacks(&there, &wanted, String::new(), &mut lacking);
+            lacks(&there, &wanted, "", &mut lacking);
             lacking
         };
         assert_eq!(
