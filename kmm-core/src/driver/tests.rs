@@ -270,6 +270,23 @@ fn a_mark_that_is_left_is_seen() {
     assert!(removes(&mut anew));
 }
 
+/// Nodes come and go, each with a name of its own: of those that went nothing is kept.
+#[test]
+fn nothing_is_kept_of_nodes_that_went() {
+    let mut operator = Operator::new(2);
+    let said = operator.driver.said.len();
+    for place in 2..9 {
+        let name = format!("n{place}");
+        operator.show(node(place, KERNELS[0]));
+        operator.decide();
+        assert!(operator.driver.said.len() > said);
+        operator.take(ObjectRef::cluster(Kind::Node, name.as_str()));
+        operator.take(ObjectRef::cluster(Kind::NodeModulesConfig, name));
+        operator.decide();
+        assert_eq!(operator.driver.said.len(), said);
+    }
+}
+
 /// A deleted Module stays as long as a worker pod of it is on a node, seen or only written, and goes when the pod does.
 #[test]
 fn a_worker_pod_holds_its_module() {

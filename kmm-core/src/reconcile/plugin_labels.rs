@@ -40,10 +40,10 @@ pub fn plan(view: &View<'_>) -> Plan {
             Cause::PluginLabelsWriting
         };
         plan.because(Reason::of_node(node.name(), cause));
-    } else {
-        let name = view.pods.first().map_or("", Pod::node_name);
-        plan.because(Reason::of_node(name, Cause::NodeGoing));
+    } else if let Some(pod) = view.pods.first() {
+        plan.because(Reason::of_node(pod.node_name(), Cause::NodeGoing));
     }
+    // Of what has gone altogether nothing is said, and so nothing is kept of it.
     for pod in view.pods {
         plan.actions.extend(let_go(pod));
     }

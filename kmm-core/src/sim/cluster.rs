@@ -454,6 +454,12 @@ impl Cluster {
         }
     }
 
+    /// What was said of a key is as if it had not been.
+    #[cfg(any(test, feature = "faults"))]
+    pub(super) fn forget_reasons(&mut self, key: &Key) {
+        self.reasons.remove(key);
+    }
+
     /// Puts a plan under way, that was made of what the caches show now.
     pub(super) fn launch(&mut self, key: &Key, plan: Plan) {
         let node = self.driver.rests_on_node(key);

@@ -294,6 +294,29 @@ fn module_went(cluster: &Cluster, target: &ObjectRef) -> Result<(), Violation> {
     Ok(())
 }
 
+/// Who looks at something that is there says why it does what it does, or nothing.
+pub(super) fn said(cluster: &Cluster, key: &Key) -> Result<(), Violation> {
+    let cache = cluster.driver.cache();
+    let of_module = |kind, name: &ModuleName| {
+        let target = ObjectRef::namespaced(kind, name.namespace.as_str(), name.name.as_str());
+        cache.find(&target).is_some()
+    };
+    let is_there = match key {
+        // A node is looked at Module by Module.
+        Key::Assign(node) => cache.node(node).is_some() && cache.all(Kind::Module).next().is_some(),
+        Key::NodeModules(node) | Key::PluginLabels(node) => cache.node(node).is_some(),
+        Key::Module(name) | Key::DevicePlugin(name) => of_module(Kind::Module, name),
+        Key::Images(name) => of_module(Kind::ModuleImagesConfig, name),
+        Key::Namespace(name) => cache
+            .find(&ObjectRef::cluster(Kind::Namespace, name.as_str()))
+            .is_some(),
+    };
+    if is_there && !cluster.reasons().any(|(said, _)| said == key) {
+        return broken("decision without a reason", key.to_string());
+    }
+    Ok(())
+}
+
 /// What must hold where the operator has seen everything, and has nothing to do.
 pub(super) fn idle(cluster: &Cluster) -> Result<(), Violation> {
     for node in cluster

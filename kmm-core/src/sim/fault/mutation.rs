@@ -49,6 +49,8 @@ pub enum Mutation {
     NamesOfTheirOwn,
     /// A retry after a wait is forgotten.
     RetryForgotten,
+    /// Who does nothing says nothing.
+    IdleIsSilent,
     /// A status is written at every look.
     RestlessStatus,
     /// Nodes are not marked as those that may have the module.
@@ -83,7 +85,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every mistake. Schedules find each of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ReadyStays,
         Self::ReadyEarly,
         Self::ReadyGoesLate,
@@ -98,6 +100,7 @@ impl Mutation {
         Self::BootNotRecorded,
         Self::NamesOfTheirOwn,
         Self::RetryForgotten,
+        Self::IdleIsSilent,
         Self::RestlessStatus,
         Self::InUseNotMarked,
         Self::NeverWithdrawn,
@@ -280,6 +283,7 @@ impl Mutation {
                 | Self::FailedStays
                 | Self::ImageNotChecked
                 | Self::RetryForgotten
+                | Self::IdleIsSilent
                 | Self::RebootNotSeen
                 | Self::KernelNotSeen
                 | Self::TerminatingIsGone

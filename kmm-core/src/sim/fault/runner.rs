@@ -238,7 +238,7 @@ impl Runner {
             Step::Begin(choice) => {
                 let key = choose(choice, cluster.driver.ready(cluster.now())).cloned();
                 if let Some(key) = key {
-                    self.begin(&key);
+                    self.begin(&key)?;
                 }
             }
             Step::Act(choice, reachable) => {
@@ -298,13 +298,18 @@ impl Runner {
         Ok(())
     }
 
-    fn begin(&mut self, key: &Key) {
+    fn begin(&mut self, key: &Key) -> Result<(), Violation> {
         let cluster = &mut self.cluster;
         self.known.insert(key.clone(), Knowledge::of(cluster, key));
         cluster.begin(key);
-        let Some(mutation) = self.mutation else {
-            return;
-        };
+        if let Some(mutation) = self.mutation {
+            self.spoil(key, mutation);
+        }
+        check::said(&self.cluster, key)
+    }
+
+    fn spoil(&mut self, key: &Key, mutation: Mutation) {
+        let cluster = &mut self.cluster;
         let mut plan = cluster
             .flights
             .get(key)
@@ -314,6 +319,9 @@ impl Runner {
         mutation.spoil(key, &mut plan, cluster);
         if mutation == Mutation::RetryForgotten && !had {
             cluster.driver.forget_retry(key);
+        }
+        if mutation == Mutation::IdleIsSilent && !had {
+            cluster.forget_reasons(key);
         }
         match (had, plan.is_empty()) {
             (true, true) => {
@@ -351,11 +359,13 @@ impl Runner {
             let cluster = &self.cluster;
             let flying = cluster.flights.keys().next().cloned();
             let ready = cluster.driver.ready(cluster.now()).next().cloned();
-            let Some(key) = flying.or_else(|| {
-                self.begin(ready.as_ref()?);
-                ready
-            }) else {
-                return Ok(());
+            let key = match (flying, ready) {
+                (Some(flying), _) => flying,
+                (None, Some(ready)) => {
+                    self.begin(&ready)?;
+                    ready
+                }
+                (None, None) => return Ok(()),
             };
             while self.cluster.flights.contains_key(&key) {
                 self.act(&key, true)?;

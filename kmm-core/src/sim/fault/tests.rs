@@ -341,7 +341,7 @@ fn common_mistakes_are_found() {
     assert_eq!(missed, []);
 }
 
-const COMMON: [Mutation; 16] = [
+const COMMON: [Mutation; 17] = [
     Mutation::ReadyStays,
     Mutation::ReadyEarly,
     Mutation::ReadyGoesLate,
@@ -350,6 +350,7 @@ const COMMON: [Mutation; 16] = [
     Mutation::NoUnload,
     Mutation::ModuleGoesFirst,
     Mutation::ModuleStays,
+    Mutation::IdleIsSilent,
     Mutation::RestlessStatus,
     Mutation::InUseNotMarked,
     Mutation::NeverWithdrawn,
