@@ -27,7 +27,7 @@
 //! Namespace | `module` of each Module in it; `namespace` where it has the label
 //! ModuleImagesConfig | `images`, `module`; `assign` of the nodes that its Module selects
 //! NodeModulesConfig | `node_modules`, `assign`; `module` of each Module whose share changed
-//! worker pod | `node_modules` of its node
+//! worker pod | `node_modules` of its node; `module` of its Module where that is being deleted
 //! pull pod, answer of a registry | `images`
 //! DaemonSet | `device_plugin`
 //! pod of a DaemonSet | `plugin_labels` and `node_modules` of its node
