@@ -166,7 +166,9 @@ impl Moments {
 
     /// When to look again, where something may wait.
     pub(crate) fn next(&self, now: Instant) -> Option<Duration> {
-        let waits = self.is_held(now) || !self.ended.is_empty();
+        let held =
+            |(node, ended): (&String, &Instant)| self.busy.contains_key(node) && now < *ended + WORKERS;
+        let waits = self.is_held(now) || self.ended.iter().any(held);
         waits.then_some(LOOK)
     }
 }
@@ -208,6 +210,11 @@ mod tests {
         let other = Key::NodeModules("w2".to_owned());
         assert!(!moments.hold(&other, now), "another node");
         assert!(!moments.hold(&key(), now + WORKERS), "long enough");
+        assert_eq!(
+            moments.next(now + WORKERS),
+            None,
+            "nobody looks for what no longer waits"
+        );
         hear(&mut moments, pod("b", "Failed"));
         assert!(!moments.hold(&key(), now), "all have ended");
         moments.decided(&key(), now);

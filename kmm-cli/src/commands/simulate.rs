@@ -89,6 +89,11 @@ pub fn run(arguments: &Simulate, printer: &Printer) -> Result<ExitStatus> {
             steps.push(simulation.step(text, limit)?);
         }
     }
+    for image in never_pulled(&events, &steps) {
+        printer.notice(&printable(&format!(
+            "kmm: nobody pulls `{image}`: that it fails changes nothing"
+        )));
+    }
     let outcomes = outcome::all(&simulation.cluster);
     let status = if outcomes.iter().all(|outcome| outcome.ok) && simulation.all_released() {
         ExitStatus::Yes
@@ -105,6 +110,17 @@ pub fn run(arguments: &Simulate, printer: &Printer) -> Result<ExitStatus> {
         None => printer.data(&text(&answer, arguments.all))?,
     }
     Ok(status)
+}
+
+/// Images of events that nothing in the story is about: most likely they are misspelt.
+fn never_pulled<'a>(events: &'a [(String, Event)], steps: &[Step]) -> Vec<&'a str> {
+    let lines = || steps.iter().flat_map(|step| &step.timeline);
+    let is_told = |image: &str| lines().any(|line| line.what.contains(image));
+    let images = events.iter().filter_map(|(_, event)| match event {
+        Event::Pull { image, works: false } => Some(image.as_str()),
+        _ => None,
+    });
+    images.filter(|image| !is_told(image)).collect()
 }
 
 /// How far each step goes.

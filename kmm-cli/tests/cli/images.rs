@@ -505,6 +505,51 @@ fn of_several_architectures_that_of_the_nodes_is_read() {
     }
 }
 
+/// It may be a pipe, which has nothing the second time, whatever Modules allow.
+#[test]
+fn a_pull_secret_is_read_once() {
+    let registry = Registry::start_for(layout(&rootfs("right")), Some(SENT));
+    let folder = tempfile::tempdir().unwrap();
+    let module = |skip: bool| {
+        json!({
+            "apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Module",
+            "metadata": {"name": format!("base-{skip}"), "namespace": "drivers"},
+            "spec": {"selector": {"a": "b"}, "moduleLoader": {"container": {
+                "modprobe": {"moduleName": "kmm_base"},
+                "registryTLS": {"insecure": true, "insecureSkipTLSVerify": skip},
+                "kernelMappings": [{"regexp": "cloud", "containerImage": format!("{}/acme/base:v1", registry.address)}],
+            }}},
+        })
+    };
+    let modules = folder.path().join("modules.yaml");
+    fs::write(&modules, format!("{}\n---\n{}\n", module(false), module(true))).unwrap();
+    let auths = format!(r#"{{"auths":{{"{}":{{"auth":"{SENT}"}}}}}}"#, registry.address);
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pull"},
+        "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": auths},
+    });
+    let args = [
+        "image",
+        "check",
+        "-f",
+        shown(&modules),
+        "-o",
+        "json",
+        "-k",
+        KERNEL,
+        "--pull-secret",
+        "-",
+    ];
+    let symvers = ["--symvers", "examples/images/Module.symvers"];
+    let output = without_settings(&[&args, &symvers[..]].concat(), folder.path())
+        .stdin(secret.to_string())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let checked: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(checked["results"].as_array().unwrap().len(), 2);
+}
+
 /// `puller:password`, as it is sent.
 const SENT: &str = "cHVsbGVyOnBhc3N3b3Jk";
 

@@ -155,6 +155,11 @@ fn wrote(
             }
             Ok(())
         }
+        (Key::NodeModules(node), Action::Patch { patch, .. })
+            if target.kind == Kind::Pod && patch.pointer("/metadata/finalizers").is_some() =>
+        {
+            let_go(cluster, node, target, known)
+        }
         (Key::Assign(node), Action::Create { .. } | Action::Patch { .. })
             if target.kind == Kind::NodeModulesConfig =>
         {
@@ -222,6 +227,24 @@ fn made_worker(cluster: &Cluster, pod: &Pod, known: Option<&Knowledge>) -> Resul
     match user {
         Some(user) => broken("unload while used", format!("{} on {node}", user.metadata.name)),
         None => Ok(()),
+    }
+}
+
+/// Where there is a node, a worker pod is let go when its end is known, and not before.
+fn let_go(
+    cluster: &Cluster,
+    node: &str,
+    target: &ObjectRef,
+    known: Option<&Knowledge>,
+) -> Result<(), Violation> {
+    // As the operator saw it: it may have gone with this.
+    let pod = cluster.driver.cache().find(target).and_then(|seen| seen.pod());
+    let is_over = pod.is_none_or(|pod| pod.status.phase.is_over());
+    match known {
+        Some(known) if !known.boot_id.is_empty() && !is_over => {
+            broken("pod let go before its end", format!("{target} on {node}"))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

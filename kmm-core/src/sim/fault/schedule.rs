@@ -143,18 +143,32 @@ impl Schedule {
     }
 }
 
-/// A node is deleted, and soon after that another one has its name. By chance alone that is too rare for what is bound to
-/// names.
+/// A node is deleted, and soon after that another one has its name; often somebody edits before the garbage collector
+/// comes. By chance alone that is too rare for what is bound to names.
 fn replace_node(steps: &mut Vec<Step>, random: &mut Random) {
     let node = random.below(NODES.len());
-    let remove = random.below(steps.len().max(1));
-    steps.insert(remove, Step::Edit(Edit::Remove(node)));
-    let add = (remove + 1 + random.below(8)).min(steps.len());
     let kernel = random.below(KERNELS.len());
-    steps.insert(add, Step::Edit(Edit::Add(node, kernel)));
+    let module = random.below(MODULES.len());
+    let mut new = Vec::new();
     if random.one_in(2) {
-        steps.insert(add + 1, Step::Kubelets);
+        new.push(Step::Operate);
     }
+    new.push(Step::Edit(Edit::Remove(node)));
+    new.extend((0..random.below(3)).map(|_| step(random)));
+    new.push(Step::Edit(Edit::Add(node, kernel)));
+    new.extend((0..random.below(3)).map(|_| Step::Kubelets));
+    match random.below(4) {
+        0 => new.push(Step::Edit(Edit::Delete(module))),
+        1 => new.push(Step::Edit(Edit::Module {
+            module,
+            tag: random.below(TAGS.len()),
+            versioned: false,
+        })),
+        _ => {}
+    }
+    new.extend((0..random.below(4)).map(|_| Step::Tend(random.below(64))));
+    let at = random.below(steps.len().max(1));
+    steps.splice(at..at, new);
 }
 
 /// One watch stands still for a while.

@@ -300,7 +300,7 @@ fn forgotten_workers_are_found() {
     ];
     let schedule = Schedule { scene: 24, steps };
     let failure = run(&scenes, &schedule, Some(Mutation::WorkersForgotten)).unwrap_err();
-    assert_eq!(failure.violation.rule, "module went while loaded");
+    assert_eq!(failure.violation.rule, "pod let go before its end");
 }
 
 #[test]
