@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use kmm_core::naming;
 use kmm_core::resolve::ModuleName;
 
 /// Something that happens.
@@ -80,6 +81,14 @@ impl Event {
                         bail!("event `{text}`: label NODE KEY=VALUE or label NODE KEY- is the form")
                     }
                 };
+                // As the API server would refuse them.
+                let of_value = value.as_deref().map(naming::label_value);
+                if let Some(reason) = naming::qualified_name(key).first() {
+                    bail!("event `{text}`: `{key}` is no key of a label: {reason}");
+                }
+                if let Some(reason) = of_value.iter().flatten().next() {
+                    bail!("event `{text}`: a label cannot have this value: {reason}");
+                }
                 Self::Label {
                     node: node(name),
                     key: key.to_owned(),
@@ -178,11 +187,11 @@ mod tests {
                 },
             ),
             (
-                "label n1 a/b=c=d",
+                "label n1 a/b=c.d",
                 Event::Label {
                     node: "n1".to_owned(),
                     key: "a/b".to_owned(),
-                    value: Some("c=d".to_owned()),
+                    value: Some("c.d".to_owned()),
                 },
             ),
             (
@@ -243,6 +252,10 @@ mod tests {
             "reboot n1 6.1",
             "reboot n1 kernel=",
             "label n1 a",
+            "label n1 =x",
+            "label n1 -",
+            "label n1 a/b/c=d",
+            "label n1 a=b=c",
             "cordon",
             "cordon a b",
             "apply",
