@@ -61,9 +61,9 @@ complete -c kmm -n "__fish_kmm_using_subcommand validate" -l fix -d 'Apply the s
 complete -c kmm -n "__fish_kmm_using_subcommand validate" -l unsafe-fixes -d 'With --fix, apply also what was most likely meant: misspelt names, regexps that match too much'
 complete -c kmm -n "__fish_kmm_using_subcommand validate" -l strict -d 'Take warnings for errors'
 complete -c kmm -n "__fish_kmm_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input. May be given several times' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
-complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s k -l kernel -d 'Kernel version, as `uname -r` prints it; may be given several times' -r
 complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
 json\t'One JSON document'
 yaml\t'The same as YAML'"
@@ -71,9 +71,9 @@ complete -c kmm -n "__fish_kmm_using_subcommand resolve" -l color -d 'When to us
 always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand resolve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kmm -n "__fish_kmm_using_subcommand explain" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input. May be given several times' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
-complete -c kmm -n "__fish_kmm_using_subcommand explain" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -s k -l kernel -d 'Kernel version, as `uname -r` prints it; may be given several times' -r
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l nodes -d 'Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l node -d 'Only the node of this name' -r
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l kubeconfig -d 'With --cluster: kubeconfig; without it the usual places' -r -F
@@ -87,7 +87,7 @@ always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l cluster -d 'Explain the objects of a cluster, which are only read, and say what the operator makes of them now'
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kmm -n "__fish_kmm_using_subcommand simulate" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand simulate" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input. May be given several times' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand simulate" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
 complete -c kmm -n "__fish_kmm_using_subcommand simulate" -l nodes -d 'Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand simulate" -l event -d 'Something that happens, once all has settled; may be given several times, in order' -r
@@ -100,9 +100,9 @@ always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand simulate" -l all -d 'Show everything: also each write to the objects of the operator, and pods that do as they should'
 complete -c kmm -n "__fish_kmm_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input. May be given several times' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
-complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s k -l kernel -d 'Kernel version, as `uname -r` prints it; may be given several times' -r
 complete -c kmm -n "__fish_kmm_using_subcommand coverage" -l nodes -d 'Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
 json\t'One JSON document'
@@ -111,9 +111,9 @@ complete -c kmm -n "__fish_kmm_using_subcommand coverage" -l color -d 'When to u
 always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand coverage" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kmm -n "__fish_kmm_using_subcommand images" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand images" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input. May be given several times' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand images" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
-complete -c kmm -n "__fish_kmm_using_subcommand images" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand images" -s k -l kernel -d 'Kernel version, as `uname -r` prints it; may be given several times' -r
 complete -c kmm -n "__fish_kmm_using_subcommand images" -l nodes -d 'Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand images" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
 json\t'One JSON document'
@@ -130,7 +130,7 @@ complete -c kmm -n "__fish_kmm_using_subcommand image; and not __fish_seen_subco
 complete -c kmm -n "__fish_kmm_using_subcommand image; and not __fish_seen_subcommand_from check inspect" -f -a "check" -d 'Prove that images fit a kernel, before a node sees them'
 complete -c kmm -n "__fish_kmm_using_subcommand image; and not __fish_seen_subcommand_from check inspect" -f -a "inspect" -d 'What is in an image: kernels, modules, their versions and signatures'
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -l explain -d 'Print the long text about a code, such as KMM3001, instead of checking' -r
-complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -s f -l file -d 'Manifest with Modules; with REF, the image is checked as if it were that of the Module. `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -s f -l file -d 'Manifest with Modules; with REF, the image is checked as if it were that of the Module. `-` is standard input. May be given several times' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -s m -l module -d 'Without -f: name of the module to load. With -f: only the Module of this name, or namespace and name' -r
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -l dir-name -d 'Without -f: folder of the image that has lib/modules; /opt where it is not given' -r
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from check" -s k -l kernel -d 'Kernel version, as `uname -r` prints it; with REF and without it, every kernel that the image has modules for' -r
@@ -164,7 +164,7 @@ never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -l plain-http -d 'Allow plain HTTP, where a registry does not speak TLS'
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -l skip-tls-verify -d 'Allow certificates of registries that are not trusted'
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input. May be given several times' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s k -l kernel -d 'The new kernel\'s version, as `uname -r` will print it' -r
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l symvers -d 'Module.symvers of the kernel: its symbols, with their checksums' -r -F
@@ -184,9 +184,9 @@ complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l offline -d 'Ask no
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l plain-http -d 'Allow plain HTTP, where a registry does not speak TLS'
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l skip-tls-verify -d 'Allow certificates of registries that are not trusted'
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input. May be given several times' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
-complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s k -l kernel -d 'Kernel version, as `uname -r` prints it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s k -l kernel -d 'Kernel version, as `uname -r` prints it; may be given several times' -r
 complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -l form -d 'Who runs the commands' -r -f -a "worker\t'The worker pod, which finds the content of the image below /tmp'
 container\t'A driver container, started from the image itself'"
 complete -c kmm -n "__fish_kmm_using_subcommand modprobe" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
@@ -215,7 +215,8 @@ always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand match" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand decode" -s o -l output -d 'Format of the answer' -r -f -a "text\t'For people'
-json\t'One JSON document'"
+json\t'One JSON document'
+yaml\t'The same as YAML'"
 complete -c kmm -n "__fish_kmm_using_subcommand decode" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
 never\t''"

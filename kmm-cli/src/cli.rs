@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "cluster")]
+use clap::ArgGroup;
 use clap::Args;
 use clap::CommandFactory;
 use clap::FromArgMatches;
@@ -122,7 +124,8 @@ pub struct Validate {
 
 #[derive(Debug, Args)]
 pub struct Manifests {
-    /// Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input.
+    /// Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input. May be given several
+    /// times.
     #[arg(short = 'f', long = "file", value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Only the Module of this name, or namespace and name.
@@ -134,8 +137,8 @@ pub struct Manifests {
 pub struct Resolve {
     #[command(flatten)]
     pub manifests: Manifests,
-    /// Kernel version, as `uname -r` prints it.
-    #[arg(short, long = "kernel", value_name = "KERNEL", required = true)]
+    /// Kernel version, as `uname -r` prints it; may be given several times.
+    #[arg(short, long = "kernel", value_name = "KERNEL", required = true, value_parser = parse_kernel)]
     pub kernels: Vec<String>,
     /// Format of the answer.
     #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
@@ -143,17 +146,19 @@ pub struct Resolve {
 }
 
 #[derive(Debug, Args)]
+#[cfg_attr(feature = "cluster", command(group(ArgGroup::new("source").required(true))))]
 pub struct Explain {
-    /// Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input.
+    /// Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input. May be given several
+    /// times.
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     #[cfg_attr(not(feature = "cluster"), arg(required = true))]
-    #[cfg_attr(feature = "cluster", arg(required_unless_present = "cluster"))]
+    #[cfg_attr(feature = "cluster", arg(group = "source"))]
     pub files: Vec<PathBuf>,
     /// Only the Module of this name, or namespace and name.
     #[arg(short = 'm', long, value_name = "[NAMESPACE/]NAME")]
     pub module: Option<String>,
-    /// Kernel version, as `uname -r` prints it.
-    #[arg(short, long = "kernel", value_name = "KERNEL")]
+    /// Kernel version, as `uname -r` prints it; may be given several times.
+    #[arg(short, long = "kernel", value_name = "KERNEL", value_parser = parse_kernel)]
     pub kernels: Vec<String>,
     /// Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input.
     #[arg(long, value_name = "FILE")]
@@ -161,6 +166,12 @@ pub struct Explain {
     /// Only the node of this name.
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
+    /// Only this Module, as with -m.
+    #[arg(value_name = "MODULE", conflicts_with = "module")]
+    pub only_module: Option<String>,
+    /// Only this node, as with --node. With --cluster and without it, those that the selector takes.
+    #[arg(value_name = "NODE", conflicts_with = "node")]
+    pub only_node: Option<String>,
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     pub live: Live,
@@ -170,32 +181,29 @@ pub struct Explain {
 }
 
 /// Explaining what is in a cluster, instead of files.
+//
+// clap does not look at `requires = "cluster"` where something is given that `--cluster` does not go with: so each says so itself.
 #[cfg(feature = "cluster")]
 #[derive(Debug, Args)]
 pub struct Live {
     /// Explain the objects of a cluster, which are only read, and say what the operator makes of them now.
-    #[arg(long, conflicts_with_all = ["files", "kernels", "nodes"])]
+    #[arg(long, group = "source", conflicts_with_all = ["kernels", "nodes"])]
     pub cluster: bool,
     /// With --cluster: kubeconfig; without it the usual places.
-    #[arg(long, value_name = "FILE", requires = "cluster")]
+    #[arg(long, value_name = "FILE", requires = "cluster", conflicts_with = "files")]
     pub kubeconfig: Option<PathBuf>,
     /// With --cluster: context of the kubeconfig; without it the current one.
-    #[arg(long, value_name = "NAME", requires = "cluster")]
+    #[arg(long, value_name = "NAME", requires = "cluster", conflicts_with = "files")]
     pub context: Option<String>,
     /// With --cluster: namespace of the operator, whose settings are read from its ConfigMap where that is allowed.
     #[arg(
         long,
         value_name = "NAMESPACE",
         requires = "cluster",
+        conflicts_with = "files",
         default_value = "kmm-operator-system"
     )]
     pub operator_namespace: String,
-    /// With --cluster: only this Module, as with -m.
-    #[arg(value_name = "MODULE", requires = "cluster", conflicts_with = "module")]
-    pub only_module: Option<String>,
-    /// With --cluster: only this node, as with --node. Without it those that the selector takes.
-    #[arg(value_name = "NODE", requires = "cluster", conflicts_with = "node")]
-    pub only_node: Option<String>,
 }
 
 /// The help of `--event`.
@@ -242,8 +250,8 @@ pub struct Simulate {
 pub struct Coverage {
     #[command(flatten)]
     pub manifests: Manifests,
-    /// Kernel version, as `uname -r` prints it.
-    #[arg(short, long = "kernel", value_name = "KERNEL")]
+    /// Kernel version, as `uname -r` prints it; may be given several times.
+    #[arg(short, long = "kernel", value_name = "KERNEL", value_parser = parse_kernel)]
     pub kernels: Vec<String>,
     /// Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input.
     #[arg(long, value_name = "FILE")]
@@ -257,8 +265,8 @@ pub struct Coverage {
 pub struct Images {
     #[command(flatten)]
     pub manifests: Manifests,
-    /// Kernel version, as `uname -r` prints it.
-    #[arg(short, long = "kernel", value_name = "KERNEL")]
+    /// Kernel version, as `uname -r` prints it; may be given several times.
+    #[arg(short, long = "kernel", value_name = "KERNEL", value_parser = parse_kernel)]
     pub kernels: Vec<String>,
     /// Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input.
     #[arg(long, value_name = "FILE")]
@@ -290,7 +298,8 @@ pub struct ImageCheck {
     /// Print the long text about a code, such as KMM3001, instead of checking.
     #[arg(long, value_name = "CODE", exclusive = true)]
     pub explain: Option<String>,
-    /// Manifest with Modules; with REF, the image is checked as if it were that of the Module. `-` is standard input.
+    /// Manifest with Modules; with REF, the image is checked as if it were that of the Module. `-` is standard input. May be
+    /// given several times.
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Without -f: name of the module to load. With -f: only the Module of this name, or namespace and name.
@@ -300,7 +309,7 @@ pub struct ImageCheck {
     #[arg(long, value_name = "DIR", conflicts_with = "files")]
     pub dir_name: Option<String>,
     /// Kernel version, as `uname -r` prints it; with REF and without it, every kernel that the image has modules for.
-    #[arg(short, long = "kernel", value_name = "KERNEL")]
+    #[arg(short, long = "kernel", value_name = "KERNEL", value_parser = parse_kernel)]
     pub kernels: Vec<String>,
     #[command(flatten)]
     pub facts: KernelFacts,
@@ -372,7 +381,7 @@ pub struct Preflight {
     #[command(flatten)]
     pub manifests: Manifests,
     /// The new kernel's version, as `uname -r` will print it.
-    #[arg(short, long, value_name = "KERNEL")]
+    #[arg(short, long, value_name = "KERNEL", value_parser = parse_kernel)]
     pub kernel: String,
     #[command(flatten)]
     pub facts: KernelFacts,
@@ -397,8 +406,8 @@ pub struct Preflight {
 pub struct Modprobe {
     #[command(flatten)]
     pub manifests: Manifests,
-    /// Kernel version, as `uname -r` prints it.
-    #[arg(short, long = "kernel", value_name = "KERNEL", required = true)]
+    /// Kernel version, as `uname -r` prints it; may be given several times.
+    #[arg(short, long = "kernel", value_name = "KERNEL", required = true, value_parser = parse_kernel)]
     pub kernels: Vec<String>,
     /// The commands that unload, instead of those that load.
     #[arg(long)]
@@ -425,7 +434,7 @@ pub struct Template {
     #[arg(value_name = "TEMPLATE", required = true)]
     pub templates: Vec<String>,
     /// Kernel version, as `uname -r` prints it.
-    #[arg(short, long, value_name = "KERNEL")]
+    #[arg(short, long, value_name = "KERNEL", value_parser = parse_kernel)]
     pub kernel: String,
     /// Name of the Module: the value of MOD_NAME.
     #[arg(long, value_name = "NAME")]
@@ -457,8 +466,8 @@ pub struct Decode {
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Format of the answer.
-    #[arg(short, long, value_enum, default_value_t = ReportFormat::Text, value_name = "FORMAT")]
-    pub output: ReportFormat,
+    #[arg(short, long, value_enum, default_value_t = DataFormat::Text, value_name = "FORMAT")]
+    pub output: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -654,9 +663,9 @@ pub struct Completions {
 
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Command to describe; `kmm` itself without it.
+    /// Command to describe, such as `explain` or `image check`; `kmm` itself without it.
     #[arg(value_name = "COMMAND")]
-    pub command: Option<String>,
+    pub command: Vec<String>,
     /// Write the pages of all commands into this folder instead.
     #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
     pub dir: Option<PathBuf>,
@@ -673,14 +682,6 @@ pub enum FindingsFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// For people.
-    Text,
-    /// One JSON document.
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DataFormat {
     /// For people.
     Text,
@@ -688,6 +689,14 @@ pub enum DataFormat {
     Json,
     /// The same as YAML.
     Yaml,
+}
+
+/// An empty one is what an unset variable of a shell leaves: the answer about it would be a "no" that nobody asked for.
+fn parse_kernel(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return Err("expected a kernel version, as `uname -r` prints it".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn parse_kubernetes_version(text: &str) -> Result<(u32, u32), String> {

@@ -53,16 +53,24 @@ const CA_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct ImageSource<'a> {
     arguments: &'a RegistryAccess,
-    /// Connections and tokens are shared by all images that may be reached in the same way.
-    stores: Mutex<Vec<(Tls, RegistryStore)>>,
+    reached: Mutex<Reached>,
     progress: Arc<Progress>,
+}
+
+/// What was needed so far to reach registries.
+#[derive(Debug, Default)]
+struct Reached {
+    /// Read once: a file may be a pipe, which has nothing the second time.
+    options: Option<Options>,
+    /// Connections and tokens are shared by all images that may be reached in the same way.
+    stores: Vec<(Tls, RegistryStore)>,
 }
 
 impl<'a> ImageSource<'a> {
     pub fn new(arguments: &'a RegistryAccess) -> Self {
         Self {
             arguments,
-            stores: Mutex::default(),
+            reached: Mutex::default(),
             progress: Arc::default(),
         }
     }
@@ -106,11 +114,19 @@ impl<'a> ImageSource<'a> {
     /// When a file with credentials, certificates or mirrors cannot be read.
     pub fn store(&self, name: &ImageName, tls: &TlsOptions) -> Result<RegistryStore> {
         let allowed = self.allowed(tls);
-        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        let Reached { options, stores } = &mut *reached;
         if let Some((_, store)) = stores.iter().find(|(tls, _)| *tls == allowed) {
             return Ok(store.with_image(name.clone()));
         }
-        let registry = Registry::new(self.options(allowed)?)?;
+        let options = match options {
+            Some(options) => options,
+            None => options.insert(self.options()?),
+        };
+        let registry = Registry::new(Options {
+            tls: allowed,
+            ..options.clone()
+        })?;
         let store = RegistryStore::new(registry, name.clone())?;
         stores.push((allowed, store.with_image(name.clone())));
         Ok(store)
@@ -123,7 +139,8 @@ impl<'a> ImageSource<'a> {
         }
     }
 
-    fn options(&self, tls: Tls) -> Result<Options> {
+    /// All but what each Module allows for itself.
+    fn options(&self) -> Result<Options> {
         let variable = |name: &str| env::var_os(name);
         let mut registries = RegistriesConf::default();
         for file in registries_files(&variable).context("could not list registries.conf.d")? {
@@ -134,7 +151,6 @@ impl<'a> ImageSource<'a> {
             certificates.map(|path| input::read(path, CA_BYTES).map(|file| file.text.into_bytes()));
         Ok(Options {
             keychain: self.keychain()?,
-            tls,
             ca_certificates: certificates.collect::<Result<_>>()?,
             certs_d: CertsD::from_variables(&variable),
             registries,

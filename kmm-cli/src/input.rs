@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -11,6 +13,9 @@ use anyhow::bail;
 
 /// What standard input is called.
 pub const STDIN: &str = "<stdin>";
+
+/// What comes from standard input is gone then: whoever reads it again would find nothing in it.
+static STDIN_IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// A text, and what to call it.
 #[derive(Debug)]
@@ -55,6 +60,9 @@ pub fn read_lossy(path: &Path, most: u64) -> Result<Source> {
 /// When it cannot be read, or is larger than `most` bytes.
 pub fn read_bytes(path: &Path, most: u64) -> Result<(String, Vec<u8>)> {
     let (name, bytes) = if path == Path::new("-") {
+        if STDIN_IS_TAKEN.swap(true, Ordering::Relaxed) {
+            bail!("standard input can be read once: `-` stands twice");
+        }
         (STDIN.to_owned(), take(io::stdin().lock(), most))
     } else {
         (

@@ -28,7 +28,10 @@ fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) if is_closed_pipe(&error) => ExitStatus::Yes,
         Err(error) => {
-            printer.notice(&format!("kmm: {}", render::printable(&format!("{error:#}"))));
+            printer.notice(&format!(
+                "kmm: {}",
+                render::printable(&render::chain(error.as_ref()))
+            ));
             ExitStatus::Unanswered
         }
     };

@@ -179,6 +179,7 @@ pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
         dockerfiles: Vec::new(),
     };
     let mut unreadable = 0;
+    let mut passed_over: Vec<String> = Vec::new();
     for (number, file) in files.iter().enumerate() {
         for object in file.stream.objects() {
             if object.kind == "Node" {
@@ -210,7 +211,7 @@ pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
                     loaded.modules.push(Compiled::new(&module));
                     loaded.objects.push(module);
                 }
-                Ok(_) => {}
+                Ok(module) => passed_over.push(full_name(&module)),
                 Err(_) => unreadable += 1,
             }
         }
@@ -228,7 +229,11 @@ pub fn load(arguments: &Manifests, printer: &Printer) -> Result<Loaded> {
             .map(|file| format!("`{}`", file.source.name))
             .collect();
         match &arguments.module {
-            Some(name) => bail!("there is no Module `{name}` in {}", names.join(", ")),
+            Some(name) => bail!(
+                "there is no Module `{name}` in {}{}",
+                names.join(", "),
+                there_is(&passed_over)
+            ),
             None => bail!("there is no Module in {}", names.join(", ")),
         }
     }
@@ -258,6 +263,40 @@ pub fn module_of(resource: Resource, stored: serde_json::Value) -> serde_json::R
     module.metadata.name = outer.metadata.name;
     module.metadata.namespace = outer.spec.spoke_namespace;
     Ok(module)
+}
+
+/// `drivers/nic`, or `nic` where the manifest leaves the namespace to whoever applies it.
+pub fn full_name(module: &Module) -> String {
+    let (namespace, name) = (&module.metadata.namespace, &module.metadata.name);
+    match namespace.as_str() {
+        "" => name.clone(),
+        namespace => format!("{namespace}/{name}"),
+    }
+}
+
+/// Names that are there where one is not: the first of them.
+pub fn there_is(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    match (shown.is_empty(), names.len().saturating_sub(SHOWN)) {
+        (true, _) => String::new(),
+        (false, 0) => format!(": there is {}", shown.join(", ")),
+        (false, more) => format!(": there is {} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Leaves only the node of this name.
+///
+/// # Errors
+///
+/// When there is none; `place` says where it was looked for.
+pub fn keep_node(nodes: &mut Vec<NodeFacts>, name: &str, place: &str) -> Result<()> {
+    if !nodes.iter().any(|node| node.name == name) {
+        let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
+        bail!("there is no node `{name}` in {place}{}", there_is(&names));
+    }
+    nodes.retain(|node| node.name == name);
+    Ok(())
 }
 
 pub fn is_wanted(wanted: Option<&str>, module: &Module) -> bool {

@@ -299,11 +299,11 @@ impl Adapter {
                 ..
             } = &mut *state;
             let at = Instant::now();
-            let Some(key) = driver.ready(now).find(|key| !moments.hold(key, at)).cloned() else {
+            let Some(key) = next(driver, moments, now, at) else {
                 let due = driver.next_due(now).map(|due| due.after(now));
                 return due.into_iter().chain(moments.next(at)).min();
             };
-            moments.decided(&key);
+            moments.decided(&key, at);
             let decided = driver.begin(&key, now);
             if decided.plan.reasons.is_empty() {
                 said.remove(&key);
@@ -577,6 +577,14 @@ impl Adapter {
             tracing::warn!(reason = tell.event.reason, %error, "an event was not sent");
         }
     }
+}
+
+/// What is to be decided next.
+fn next(driver: &Driver, moments: &Moments, now: Timestamp, at: Instant) -> Option<Key> {
+    let mut of_modules = driver.ready_of_modules(now);
+    let urgent = of_modules.find(|key| moments.is_urgent(key, at) && !moments.hold(key, at));
+    let usual = || driver.ready(now).find(|key| !moments.hold(key, at));
+    urgent.or_else(usual).cloned()
 }
 
 /// What metrics tell of a Module.

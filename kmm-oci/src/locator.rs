@@ -68,6 +68,14 @@ pub enum ReferenceError {
         /// What may follow the path.
         rest: &'static str,
     },
+    /// A path that does not say what is there.
+    #[error(
+        "`{given}` is a path: say what is there, `dir:PATH`, `oci:PATH`, `oci-archive:PATH` or `docker-archive:PATH`"
+    )]
+    Path {
+        /// The text.
+        given: String,
+    },
     /// Not a name in a registry either.
     #[error(transparent)]
     Name(#[from] ImageNameError),
@@ -93,6 +101,14 @@ impl FromStr for Reference {
             Some((name, form, rest))
         });
         let Some((name, form, rest)) = transport else {
+            if ["/", "./", "../", "~/"]
+                .iter()
+                .any(|start| text.starts_with(start))
+            {
+                return Err(ReferenceError::Path {
+                    given: text.to_owned(),
+                });
+            }
             let name = text.strip_prefix("docker://").unwrap_or(text);
             return Ok(Self::Registry(name.parse()?));
         };

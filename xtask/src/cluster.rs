@@ -25,10 +25,13 @@ mod kubelet;
 mod life;
 pub(crate) mod objects;
 pub(crate) mod process;
+mod recorded;
 mod rivals;
 pub(crate) mod running;
 pub(crate) mod scale;
 mod serving;
+mod settings;
+mod taken;
 mod takeover;
 
 use anyhow::Context;
@@ -61,6 +64,11 @@ pub(crate) fn operator(only: &[&str]) -> Result<()> {
         // Part of these runs does not ask for everything.
         if only.is_empty() {
             access::compare(&asked).context("the operator's roles")?;
+        }
+        if wanted("recorded") {
+            recorded::run(&kmm)
+                .await
+                .context("the first situation of the recording")?;
         }
         if wanted("halfway") {
             halfway::run(&kmm).await.context("taking over half way")?;

@@ -253,7 +253,7 @@ shut ([what each of them asks](explain.md)), each with the change that opens it.
 | `no way to a cluster`, `the API server gives no answer` | no service account token, or the API server cannot be reached from the pod | look at the pod's service account and the network policies of its namespace |
 | `a watch broke` with `forbidden` | a role is missing or was changed | apply the manifests again |
 | `another one is the leader` | another operator, or the Go operator, holds the Lease | nothing, if it is to be so; otherwise stop the other one |
-| `the watch of ... ended`, `the watch of ... broke down` | a fault of the operator, which ends; Kubernetes starts it again | report it, with the log |
+| `the watch of ... ended`, `the watch of ... broke down`, `a write broke down` | a fault of the operator, which ends; Kubernetes starts it again | report it, with the log |
 | `nothing is done while this cannot be read` | an object was written that the operator cannot read | mend or delete the object that is named |
 
 ## A Module cannot be made or changed

@@ -10,11 +10,9 @@ use kmm_core::worker::decode::Diagnosis;
 use serde::Serialize;
 
 use crate::cli::Decode;
-use crate::cli::ReportFormat;
 use crate::exit::ExitStatus;
 use crate::input;
 use crate::printer::Printer;
-use crate::printer::Structured;
 use crate::render::printable;
 
 /// The most that is read: the log of a kernel has a few MiB at most.
@@ -56,8 +54,8 @@ pub fn run(arguments: &Decode, printer: &Printer) -> Result<ExitStatus> {
     let source = input::read_lossy(path, LARGEST)?;
     let decoded = decode::text(&source.text);
     let cause = decode::strongest(&decoded.found);
-    match arguments.output {
-        ReportFormat::Json => {
+    match arguments.output.structured() {
+        Some(format) => {
             let answer = Answer {
                 version: 1,
                 lines: decoded.lines,
@@ -65,9 +63,9 @@ pub fn run(arguments: &Decode, printer: &Printer) -> Result<ExitStatus> {
                 cause: cause.map(Explained::new),
                 found: decoded.found.iter().map(Explained::new).collect(),
             };
-            printer.document(Structured::Json, &answer)?;
+            printer.document(format, &answer)?;
         }
-        ReportFormat::Text => printer.data(&text(&decoded, cause))?,
+        None => printer.data(&text(&decoded, cause))?,
     }
     if decoded.left_out > 0 {
         printer.notice(&format!("kmm: the last {} lines were left out", decoded.left_out));

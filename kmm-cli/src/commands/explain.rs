@@ -26,9 +26,9 @@ use crate::printer::Printer;
 use crate::render::printable;
 
 #[derive(Serialize)]
-struct Answer {
+struct Answer<T> {
     version: u32,
-    modules: Vec<Explained>,
+    modules: Vec<T>,
 }
 
 #[derive(Serialize)]
@@ -45,28 +45,43 @@ pub fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> {
     }
     let given = Manifests {
         files: arguments.files.clone(),
-        module: arguments.module.clone(),
+        module: arguments.wanted_module().map(str::to_owned),
     };
     let mut loaded = manifests::load(&given, printer)?;
     if let Some(path) = &arguments.nodes {
         loaded.nodes.extend(manifests::read_nodes(path)?);
     }
-    if let Some(name) = &arguments.node {
-        loaded.nodes.retain(|node| node.name == *name);
-        if loaded.nodes.is_empty() {
-            bail!("there is no node `{name}` in the files");
-        }
+    if let Some(name) = arguments.wanted_node() {
+        manifests::keep_node(&mut loaded.nodes, name, "the files")?;
     }
     if loaded.nodes.is_empty() && arguments.kernels.is_empty() {
         bail!("nothing to explain: give --nodes FILE or -k KERNEL");
     }
     let kernels: Vec<KernelVersion> = arguments.kernels.iter().map(KernelVersion::new).collect();
-    let modules: Vec<Explained> = loaded
-        .modules
-        .iter()
-        .map(|module| explain(module, &kernels, &loaded.nodes))
-        .collect();
-    let status = if modules.iter().all(Explained::is_yes) {
+    let modules = loaded.modules.iter();
+    let modules = modules.map(|module| explain(module, &kernels, &loaded.nodes));
+    answer(arguments, modules.collect(), printer)
+}
+
+impl Explain {
+    fn wanted_module(&self) -> Option<&str> {
+        self.module.as_deref().or(self.only_module.as_deref())
+    }
+
+    fn wanted_node(&self) -> Option<&str> {
+        self.node.as_deref().or(self.only_node.as_deref())
+    }
+}
+
+/// What is said of a Module.
+trait About: Serialize {
+    /// Whether all is as it should be.
+    fn is_yes(&self) -> bool;
+    fn text(&self) -> String;
+}
+
+fn answer<T: About>(arguments: &Explain, modules: Vec<T>, printer: &Printer) -> Result<ExitStatus> {
+    let status = if modules.iter().all(About::is_yes) {
         ExitStatus::Yes
     } else {
         ExitStatus::No
@@ -74,7 +89,7 @@ pub fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> {
     match arguments.output.structured() {
         Some(format) => printer.document(format, &Answer { version: 1, modules })?,
         None => {
-            let texts: Vec<String> = modules.iter().map(text).collect();
+            let texts: Vec<String> = modules.iter().map(About::text).collect();
             printer.data(&texts.join("\n"))?;
         }
     }
@@ -102,10 +117,14 @@ fn explain(module: &Compiled, kernels: &[KernelVersion], nodes: &[NodeFacts]) ->
     }
 }
 
-impl Explained {
+impl About for Explained {
     fn is_yes(&self) -> bool {
         self.kernels.iter().all(|kernel| kernel.outcome.is_ok())
             && self.nodes.iter().all(|node| node.verdict() != Verdict::Blocked)
+    }
+
+    fn text(&self) -> String {
+        text(self)
     }
 }
 
@@ -131,7 +150,8 @@ fn text(explained: &Explained) -> String {
         "{}/{}",
         explained.module.namespace, explained.module.name
     ));
-    let _ = writeln!(out, "{name}: loaded on {gets} of {} nodes", explained.nodes.len());
+    // Whether it is loaded, manifests do not tell.
+    let _ = writeln!(out, "{name}: {gets} of {} nodes get it", explained.nodes.len());
     for node in &explained.nodes {
         out.push('\n');
         push_node(&mut out, node);

@@ -22,15 +22,19 @@ pub fn run(arguments: &Man, printer: &Printer) -> Result<ExitStatus> {
             .with_context(|| format!("could not write the pages to `{}`", folder.display()))?;
         return Ok(ExitStatus::Yes);
     }
-    let command = match &arguments.command {
-        None => kmm,
-        Some(name) => match kmm.find_subcommand(name) {
-            Some(command) => command.clone(),
-            None => bail!("there is no command `{name}`: `kmm --help` lists them"),
-        },
-    };
+    let mut command = &kmm;
+    // `image check`, or `image-check` as in the name of its page.
+    for name in arguments.command.iter().flat_map(|word| word.split([' ', '-'])) {
+        command = match command.find_subcommand(name) {
+            Some(command) => command,
+            None => bail!(
+                "there is no command `{}`: `kmm --help` lists them",
+                arguments.command.join(" ")
+            ),
+        };
+    }
     let mut page = Vec::new();
-    Page::new(command).render(&mut page)?;
+    Page::new(command.clone()).render(&mut page)?;
     printer.bytes(&page)?;
     Ok(ExitStatus::Yes)
 }

@@ -89,6 +89,11 @@ pub fn run(arguments: &Simulate, printer: &Printer) -> Result<ExitStatus> {
             steps.push(simulation.step(text, limit)?);
         }
     }
+    for image in never_pulled(&events, &steps) {
+        printer.notice(&printable(&format!(
+            "kmm: nobody pulls `{image}`: that it fails changes nothing"
+        )));
+    }
     let outcomes = outcome::all(&simulation.cluster);
     let status = if outcomes.iter().all(|outcome| outcome.ok) && simulation.all_released() {
         ExitStatus::Yes
@@ -105,6 +110,17 @@ pub fn run(arguments: &Simulate, printer: &Printer) -> Result<ExitStatus> {
         None => printer.data(&text(&answer, arguments.all))?,
     }
     Ok(status)
+}
+
+/// Images of events that nothing in the story is about: most likely they are misspelt.
+fn never_pulled<'a>(events: &'a [(String, Event)], steps: &[Step]) -> Vec<&'a str> {
+    let lines = || steps.iter().flat_map(|step| &step.timeline);
+    let is_told = |image: &str| lines().any(|line| line.what.contains(image));
+    let images = events.iter().filter_map(|(_, event)| match event {
+        Event::Pull { image, works: false } => Some(image.as_str()),
+        _ => None,
+    });
+    images.filter(|image| !is_told(image)).collect()
 }
 
 /// How far each step goes.
@@ -325,7 +341,7 @@ fn text(answer: &Answer, all: bool) -> String {
         if step.settled == "waiting" {
             let _ = writeln!(
                 out,
-                "{:>6}  the time is up, and somebody would still try again",
+                "{:>6}  the time is up, and it would go on",
                 clock(step.until)
             );
         }
@@ -351,11 +367,12 @@ fn push_outcomes(out: &mut String, outcomes: &[Outcome]) {
     }
     for module in outcomes.chunk_by(|a, b| a.module == b.module) {
         let shown: Vec<&Outcome> = module.iter().filter(of_interest).collect();
-        let Some(first) = shown.first() else {
+        let name = printable(&story::name(&module[0].module));
+        if shown.is_empty() {
+            let _ = writeln!(out, "{name}: no node is to have it");
             continue;
-        };
+        }
         let fine = shown.iter().filter(|outcome| outcome.ok).count();
-        let name = printable(&story::name(&first.module));
         let _ = writeln!(out, "{name}: as wanted on {fine} of {} nodes", shown.len());
         let widest = shown
             .iter()

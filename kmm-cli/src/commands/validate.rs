@@ -10,6 +10,7 @@ use kmm_core::diag::Severity;
 use kmm_core::document::Node;
 use kmm_core::document::Object;
 use kmm_core::path::FieldPath;
+use kmm_core::schema;
 use kmm_core::validate;
 use kmm_core::validate::Cluster;
 use kmm_core::validate::Neighbours;
@@ -143,9 +144,18 @@ fn print(arguments: &Validate, files: &[File], findings: &[Found], printer: &Pri
                 printer.data(&out)?;
             }
             printer.notice(&summary(files.len(), findings));
+            if findings.is_empty() && !files.iter().any(holds_anything) {
+                printer.notice("kmm: nothing was checked: the files hold no object of the operator");
+            }
             Ok(())
         }
     }
+}
+
+/// Whether something in the file is checked: an object of the operator, or what may hold a Dockerfile.
+fn holds_anything(file: &File) -> bool {
+    let mut objects = file.stream.objects();
+    objects.any(|object| object.kind == "ConfigMap" || schema::identify(object.node).is_ok())
 }
 
 fn summary(files: usize, findings: &[Found]) -> String {

@@ -42,6 +42,21 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// An error with its causes, as one line. A cause that the line has already, because the error before it tells it too, is
+/// not told again.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line
+}
+
 fn is_line_or_bidirectional_control(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -49,6 +64,17 @@ fn is_line_or_bidirectional_control(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = std::io::Error::other("no such file");
+        let error = anyhow::Error::new(cause).context("could not read `a`: no such file");
+        let error = error.context("no way to a cluster");
+        assert_eq!(
+            chain(error.as_ref()),
+            "no way to a cluster: could not read `a`: no such file"
+        );
+    }
 
     #[test]
     fn control_characters_are_escaped() {

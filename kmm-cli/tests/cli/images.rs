@@ -18,6 +18,7 @@ use kmm_core::image;
 use kmm_oci::Digest;
 use serde_json::Value;
 use serde_json::json;
+use snapbox::cmd::Command;
 use tempfile::TempDir;
 
 use super::builder::Object;
@@ -401,13 +402,21 @@ fn answer_request(mut stream: TcpStream, files: &Files, allowed: Option<&str>) -
     Ok(())
 }
 
+/// `kmm` on a machine that has no credentials, mirrors or proxy of its own; `folder` is empty.
+fn without_settings(args: &[&str], folder: &Path) -> Command {
+    let mirrors = folder.join("registries.conf");
+    fs::write(&mirrors, "").unwrap();
+    command(args)
+        .env("NO_PROXY", "127.0.0.1")
+        .env("REGISTRY_AUTH_FILE", folder.join("none"))
+        .env("CONTAINERS_REGISTRIES_CONF", mirrors)
+}
+
 /// With `-f` alone the mapping names the image, and the Module says how its registry is reached.
 #[test]
 fn images_of_a_mapping_are_had_from_their_registry() {
     let registry = Registry::start(layout(&rootfs("right")));
     let folder = tempfile::tempdir().unwrap();
-    let empty = folder.path().join("registries.conf");
-    fs::write(&empty, "").unwrap();
     let check = |tls: bool, tag: &str, more: &[&str]| {
         let module = json!({
             "apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Module",
@@ -420,11 +429,8 @@ fn images_of_a_mapping_are_had_from_their_registry() {
         });
         let args = ["image", "check", "-f", "-", "-o", "json", "-k", KERNEL];
         let symvers = ["--symvers", "examples/images/Module.symvers"];
-        let output = command(&[&args, &symvers[..], more].concat())
+        let output = without_settings(&[&args, &symvers[..], more].concat(), folder.path())
             .stdin(module.to_string())
-            .env("NO_PROXY", "127.0.0.1")
-            .env("REGISTRY_AUTH_FILE", folder.path().join("none"))
-            .env("CONTAINERS_REGISTRIES_CONF", &empty)
             .output()
             .unwrap();
         answer(&output)
@@ -447,8 +453,6 @@ fn images_of_a_mapping_are_had_from_their_registry() {
 fn of_several_architectures_that_of_the_nodes_is_read() {
     let registry = Registry::start(several(&rootfs("right"), &["amd64", "arm64"]));
     let folder = tempfile::tempdir().unwrap();
-    let empty = folder.path().join("registries.conf");
-    fs::write(&empty, "").unwrap();
     let image = format!("{}/acme/base:v1", registry.address);
     let run = |selector: &Value, args: &[&str]| -> Value {
         let module = json!({
@@ -462,11 +466,8 @@ fn of_several_architectures_that_of_the_nodes_is_read() {
         });
         let symvers = ["--symvers", "examples/images/Module.symvers"];
         let always = ["-f", "-", "-o", "json", "-k", KERNEL, "--plain-http"];
-        let output = command(&[args, &always[..], &symvers[..]].concat())
+        let output = without_settings(&[args, &always[..], &symvers[..]].concat(), folder.path())
             .stdin(module.to_string())
-            .env("NO_PROXY", "127.0.0.1")
-            .env("REGISTRY_AUTH_FILE", folder.path().join("none"))
-            .env("CONTAINERS_REGISTRIES_CONF", &empty)
             .output()
             .unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)))
@@ -504,6 +505,51 @@ fn of_several_architectures_that_of_the_nodes_is_read() {
     }
 }
 
+/// It may be a pipe, which has nothing the second time, whatever Modules allow.
+#[test]
+fn a_pull_secret_is_read_once() {
+    let registry = Registry::start_for(layout(&rootfs("right")), Some(SENT));
+    let folder = tempfile::tempdir().unwrap();
+    let module = |skip: bool| {
+        json!({
+            "apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Module",
+            "metadata": {"name": format!("base-{skip}"), "namespace": "drivers"},
+            "spec": {"selector": {"a": "b"}, "moduleLoader": {"container": {
+                "modprobe": {"moduleName": "kmm_base"},
+                "registryTLS": {"insecure": true, "insecureSkipTLSVerify": skip},
+                "kernelMappings": [{"regexp": "cloud", "containerImage": format!("{}/acme/base:v1", registry.address)}],
+            }}},
+        })
+    };
+    let modules = folder.path().join("modules.yaml");
+    fs::write(&modules, format!("{}\n---\n{}\n", module(false), module(true))).unwrap();
+    let auths = format!(r#"{{"auths":{{"{}":{{"auth":"{SENT}"}}}}}}"#, registry.address);
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pull"},
+        "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": auths},
+    });
+    let args = [
+        "image",
+        "check",
+        "-f",
+        shown(&modules),
+        "-o",
+        "json",
+        "-k",
+        KERNEL,
+        "--pull-secret",
+        "-",
+    ];
+    let symvers = ["--symvers", "examples/images/Module.symvers"];
+    let output = without_settings(&[&args, &symvers[..]].concat(), folder.path())
+        .stdin(secret.to_string())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let checked: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(checked["results"].as_array().unwrap().len(), 2);
+}
+
 /// `puller:password`, as it is sent.
 const SENT: &str = "cHVsbGVyOnBhc3N3b3Jk";
 
@@ -519,9 +565,7 @@ fn a_pull_secret_is_shown_to_its_registry() {
         let given = ["--pull-secret", shown(&file)];
         let given = if secret.is_some() { &given[..] } else { &[] };
         let args = ["image", "check", &image, "-o", "json", "--plain-http"];
-        let output = command(&[&args, &FOR_KERNEL[..], given].concat())
-            .env("NO_PROXY", "127.0.0.1")
-            .env("REGISTRY_AUTH_FILE", folder.path().join("none"))
+        let output = without_settings(&[&args, &FOR_KERNEL[..], given].concat(), folder.path())
             .env("HOME", folder.path())
             .output()
             .unwrap();

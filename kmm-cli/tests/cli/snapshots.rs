@@ -60,6 +60,17 @@ fn man_pages_are_written_into_a_folder() {
     }
 }
 
+#[test]
+fn the_page_of_a_command_below_another_can_be_printed() {
+    for name in [&["image", "check"][..], &["image-check"], &["image check"]] {
+        let output = kmm(&[&["man"], name].concat());
+        assert_eq!(output.status.code(), Some(0), "{name:?}");
+        assert!(stdout(&output).contains(r"kmm\-image\-check"), "{name:?}");
+    }
+    let output = kmm(&["man", "image", "chek"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
 fn files_of(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();

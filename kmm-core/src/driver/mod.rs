@@ -164,6 +164,13 @@ impl Driver {
         due.filter(move |key| !self.is_blocked(key, now))
     }
 
+    /// Those of [`Driver::ready`] that are about a Module or a namespace.
+    pub fn ready_of_modules(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
+        let started = self.is_started();
+        let due = self.queue.due_of_modules(now).filter(move |_| started);
+        due.filter(move |key| !self.is_blocked(key, now))
+    }
+
     /// Whether each kind has been listed once.
     fn is_started(&self) -> bool {
         WATCHED.iter().all(|kind| self.listed.contains(kind))

@@ -111,6 +111,14 @@ impl Queue {
         })
     }
 
+    /// Those of them that are about no node. They are few, and all nodes come before them.
+    pub(super) fn due_of_modules(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
+        let first = Key::Module(ModuleName::default());
+        let come = self.agenda.iter().take_while(move |(at, _)| *at <= now);
+        let come = come.map(|(_, key)| key).filter(|key| key.node().is_none());
+        self.due.range(first..).chain(come)
+    }
+
     pub(super) fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
         let mut times = self.agenda.iter().map(|(at, _)| *at);
         times.find(|at| *at > now)
@@ -341,6 +349,25 @@ impl Unseen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_modules_are_found_among_those_of_nodes() {
+        let mut queue = Queue::default();
+        let name = ModuleName::default();
+        let keys = [
+            (Key::Assign("w1".to_owned()), 0),
+            (Key::NodeModules("w1".to_owned()), 5),
+            (Key::Images(name.clone()), 5),
+            (Key::DevicePlugin(name.clone()), 9),
+            (Key::Module(name.clone()), 0),
+        ];
+        for (key, at) in keys {
+            queue.wake(key, Timestamp(at), Timestamp(0));
+        }
+        let at = |now| queue.due_of_modules(Timestamp(now)).cloned().collect::<Vec<_>>();
+        assert_eq!(at(0), [Key::Module(name.clone())]);
+        assert_eq!(at(5), [Key::Module(name.clone()), Key::Images(name)]);
+    }
 
     #[test]
     fn who_was_behind_tries_again_at_once() {

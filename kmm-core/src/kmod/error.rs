@@ -10,9 +10,7 @@ use crate::kmod::compression::DecompressError;
 #[non_exhaustive]
 pub enum KmodError {
     /// The first bytes belong to no format that a kernel object can have.
-    #[error(
-        "not a kernel object: it starts with `{start}`, where an ELF file has `7f 45 4c 46` (or gzip, xz and zstd have theirs)"
-    )]
+    #[error("not a kernel object: {}", foreign(start))]
     Foreign {
         /// The first bytes, as hexadecimal digits; empty for an empty file.
         start: String,
@@ -49,6 +47,15 @@ pub enum KmodError {
     },
 }
 
+fn foreign(start: &str) -> String {
+    if start.is_empty() {
+        return "the file is empty".to_owned();
+    }
+    format!(
+        "it starts with `{start}`, where an ELF file has `7f 45 4c 46` (or gzip, xz and zstd have theirs)"
+    )
+}
+
 impl KmodError {
     pub(crate) fn damaged(place: impl Into<String>, offset: u64, reason: impl Into<String>) -> Self {
         Self::Damaged {
@@ -56,5 +63,16 @@ impl KmodError {
             offset,
             reason: reason.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_called_empty() {
+        let error = KmodError::Foreign { start: String::new() };
+        assert_eq!(error.to_string(), "not a kernel object: the file is empty");
     }
 }

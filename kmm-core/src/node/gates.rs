@@ -253,10 +253,18 @@ fn no_mapping(compiled: &Compiled, kernel: &KernelVersion) -> Gate {
     Gate::new(
         GateKind::Mapping,
         Status::Fail,
-        format!("none of the {count} kernel mappings takes `{matched}`"),
+        match count {
+            0 => "there are no kernel mappings".to_owned(),
+            1 => format!("the one kernel mapping does not take `{matched}`"),
+            _ => format!("none of the {count} kernel mappings takes `{matched}`"),
+        },
     )
     .or(
-        "add a mapping for this kernel, with your image",
+        if inherits {
+            "add a mapping for this kernel; `''` stands for the image of the container"
+        } else {
+            "add a mapping for this kernel, with your image"
+        },
         Medium::Manifest,
         mapping("literal", matched),
     )

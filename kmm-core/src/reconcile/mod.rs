@@ -13,6 +13,7 @@
 //! | [`images::plan`] | a ModuleImagesConfig, its pull pods, answers of registries | pull pods, status |
 //! | [`device_plugin::plan`] | a Module, its DaemonSets | DaemonSets, status of the Module |
 //! | [`plugin_labels::plan`] | a node, its plugin pods | `.device-plugin-ready` and `.dra-ready` labels |
+//! | [`namespace::plan`] | a namespace, whether Modules are in it | the label of the namespace, taken off |
 //!
 //! What the Go operator's Module controller does for all nodes at once is two here: [`assign`] looks at one node with all
 //! Modules, so that a change of a node costs that node's work and one write, and [`module`] looks at counts.
@@ -22,10 +23,11 @@
 //! A change of | wakes
 //! ---|---
 //! Node, where [`Node`] changes by `!=` (labels, taints, kernel, boot, readiness) | `assign`, `node_modules`, `plugin_labels` of the node; `module` of each Module whose [`module::Share`] changed
-//! Module | `module`, `device_plugin`; `assign` of the nodes that it selects, or that have it
+//! Module | `module`, `device_plugin`; `assign` of the nodes that it selects, or that have it; `namespace` when it has gone
+//! Namespace | `module` of each Module in it; `namespace` where it has the label
 //! ModuleImagesConfig | `images`, `module`; `assign` of the nodes that its Module selects
 //! NodeModulesConfig | `node_modules`, `assign`; `module` of each Module whose share changed
-//! worker pod | `node_modules` of its node
+//! worker pod | `node_modules` of its node; `module` of its Module where that is being deleted
 //! pull pod, answer of a registry | `images`
 //! DaemonSet | `device_plugin`
 //! pod of a DaemonSet | `plugin_labels` and `node_modules` of its node

@@ -176,7 +176,7 @@ const HELP: &[Help] = &[
     waiting(
         "WorkerGoing",
         "The worker pod is being removed; nothing is done until it has gone.",
-        "If it stays so, the kubelet of the node does not answer.",
+        "If it stays so, the kubelet of the node does not answer, or the pod has a finalizer of somebody else's.",
     ),
     acting(
         "WorkerOrphaned",

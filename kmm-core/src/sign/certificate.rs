@@ -73,6 +73,9 @@ impl Certificate {
             .ok()
             .filter(|text| text.contains("-----BEGIN"))
         else {
+            if bytes.first() != Some(&der::SEQUENCE) {
+                return Err(refuse(format!("neither PEM, which has `{BEGIN}`, nor DER")));
+            }
             return Ok(vec![Self::parse(bytes).map_err(refuse)?]);
         };
         let mut found = Vec::new();
@@ -209,8 +212,9 @@ mod tests {
     #[test]
     fn what_is_no_certificate_is_refused_with_a_reason() {
         for (bytes, words) in [
-            (&b"hello"[..], "cut off"),
-            (b"", "missing"),
+            (&b"hello"[..], "neither PEM"),
+            (b"", "neither PEM"),
+            (b"\x30\x05hi", "cut off"),
             (b"-----BEGIN PRIVATE KEY-----\n", "PEM without"),
             (b"-----BEGIN CERTIFICATE-----\nTWFu", "without `-----END"),
             (

@@ -92,9 +92,9 @@ impl Default for Limit {
 pub enum Settled {
     /// Nobody has anything to do until somebody changes something.
     Yes,
-    /// Somebody would do something later than the limit: a retry after a wait.
+    /// The limit is reached, and it would go on: something is under way, or will be tried again after a wait.
     Waiting {
-        /// When.
+        /// When it would.
         until: Timestamp,
     },
     /// The rounds were not enough.
@@ -605,6 +605,11 @@ impl Cluster {
                 continue;
             }
             if self.kubelets(Luck::Good) {
+                if self.store.now >= end {
+                    return Settled::Waiting {
+                        until: self.store.now,
+                    };
+                }
                 self.advance(1);
                 continue;
             }

@@ -326,6 +326,8 @@ fn start_apiserver(binaries: &Binaries, folder: &Path, ports: Ports) -> Result<P
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         "--authorization-mode=Node,RBAC".to_owned(),
         "--allow-privileged=true".to_owned(),
+        // Who names an owner whose end something blocks needs the right to do so. Some distributions ask for it.
+        "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".to_owned(),
         format!("--kubelet-client-certificate={}", file("admin.crt")),
         format!("--kubelet-client-key={}", file("admin.key")),
         format!("--audit-policy-file={}", file(AUDIT_POLICY)),

@@ -27,12 +27,14 @@ use super::objects::get;
 use super::objects::list;
 use super::objects::until;
 use super::running::Operator;
+use super::settings;
+use super::taken;
 
 pub(super) const BETA: &str = "kmm.sigs.x-k8s.io/v1beta1";
 pub(super) const OLD: &str = "6.1.0-30-amd64";
 const NEW: &str = "6.1.0-31-cloud-amd64";
 
-fn nic() -> ModuleName {
+pub(super) fn nic() -> ModuleName {
     ModuleName {
         name: "acme-nic".to_owned(),
         namespace: "drivers".to_owned(),
@@ -122,6 +124,8 @@ async fn scenes(
     look_anew(client).await.with_context(|| with_log(&operator))?;
     println!("its images were looked for anew, and its device plugin was changed");
 
+    taken::run(client, &operator).await?;
+
     end(client).await.with_context(|| with_log(&operator))?;
     println!("the Module was deleted, unloaded, and left nothing behind");
     let unloaders = kubelets.pods();
@@ -134,7 +138,8 @@ async fn scenes(
         "unloaded while the device plugin ran: {:?}",
         kubelets.too_early()
     );
-    operator.stop()
+    operator.stop()?;
+    settings::run(plane, client, kmm).await
 }
 
 pub(super) fn node(name: &str, pool: &str) -> Value {

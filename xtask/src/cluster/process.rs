@@ -18,7 +18,7 @@ use rustix::process::Signal;
 use rustix::process::kill_process_group;
 
 /// How long a program may take to end when it is asked to.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(60);
 
 /// Lines of a log that are shown when a program fails.
 const SHOWN: usize = 60;

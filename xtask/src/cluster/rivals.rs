@@ -16,6 +16,7 @@ use serde_json::json;
 use super::control_plane::ControlPlane;
 use super::kubelet::Kubelets;
 use super::life;
+use super::objects::PATIENCE;
 use super::objects::apply;
 use super::objects::change;
 use super::objects::get;
@@ -25,7 +26,7 @@ use super::serving::Serving;
 /// Its mark on everything.
 const MARK: &str = "example.com/rival";
 
-/// How long it goes on, with the operator at work.
+/// How long it goes on at least, with the operator at work: until something came between a look and a write.
 const TIME: Duration = Duration::from_secs(8);
 
 /// Changes labels and annotations of everything without a pause, and the Module's parameters now and then.
@@ -54,7 +55,8 @@ pub(super) async fn run(plane: &ControlPlane, client: &Client, kmm: &Path) -> Re
     let mut module = life::modules()[0].clone();
     let begun = std::time::Instant::now();
     let mut queues = 0;
-    while begun.elapsed() < TIME {
+    let again = || operator.count("another decision is needed");
+    while begun.elapsed() < TIME || (again() == 0 && begun.elapsed() < PATIENCE) {
         queues += 1;
         module["spec"]["moduleLoader"]["container"]["modprobe"]["parameters"] =
             json!([format!("queues={queues}")]);
@@ -92,7 +94,7 @@ pub(super) async fn run(plane: &ControlPlane, client: &Client, kmm: &Path) -> Re
             "the rival's annotation of {kind} is gone: {found}"
         );
     }
-    let again = operator.count("another decision is needed");
+    let again = again();
     ensure!(again > 0, "nothing came between: the rival is too slow");
     println!("in {rounds} rounds of a rival {again} decisions were made anew, and what it wrote stayed");
     operator.stop()

@@ -29,15 +29,11 @@ use crate::manifests;
 use crate::printer::Printer;
 use crate::render::printable;
 
+use super::About;
 use super::Explained;
+use super::answer;
 use super::explain;
 use super::push_node;
-
-#[derive(Serialize)]
-struct Answer {
-    version: u32,
-    modules: Vec<Live>,
-}
 
 /// A Module, its gates, and what the operator says.
 #[derive(Serialize)]
@@ -81,20 +77,7 @@ pub(super) fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> 
             "kmm: {target} cannot be read: the operator does nothing before it can"
         )));
     }
-    let modules = answer(arguments, &snapshot)?;
-    let status = if modules.iter().all(Live::is_yes) {
-        ExitStatus::Yes
-    } else {
-        ExitStatus::No
-    };
-    match arguments.output.structured() {
-        Some(format) => printer.document(format, &Answer { version: 1, modules })?,
-        None => {
-            let texts: Vec<String> = modules.iter().map(text).collect();
-            printer.data(&texts.join("\n"))?;
-        }
-    }
-    Ok(status)
+    answer(arguments, all(arguments, &snapshot)?, printer)
 }
 
 /// The settings of the operator. Where they cannot be read, that is told, and the defaults have to do.
@@ -118,37 +101,34 @@ fn settings(
     })
 }
 
-fn answer(arguments: &Explain, snapshot: &Snapshot) -> Result<Vec<Live>> {
-    let wanted = arguments
-        .module
-        .as_deref()
-        .or(arguments.live.only_module.as_deref());
+fn all(arguments: &Explain, snapshot: &Snapshot) -> Result<Vec<Live>> {
+    let wanted = arguments.wanted_module();
     let modules: Vec<Module> = snapshot
         .modules()
         .iter()
         .map(|object| read::<Module>(object, "Module"))
         .collect::<Result<_>>()?;
-    let modules: Vec<&Module> = modules
+    let (modules, others): (Vec<&Module>, Vec<&Module>) = modules
         .iter()
-        .filter(|module| manifests::is_wanted(wanted, module))
-        .collect();
+        .partition(|module| manifests::is_wanted(wanted, module));
     if modules.is_empty() {
+        let others: Vec<String> = others.into_iter().map(manifests::full_name).collect();
         match wanted {
-            Some(name) => bail!("there is no Module `{name}` in the cluster"),
+            Some(name) => bail!(
+                "there is no Module `{name}` in the cluster{}",
+                manifests::there_is(&others)
+            ),
             None => bail!("there is no Module in the cluster"),
         }
     }
-    let node = arguments.node.as_deref().or(arguments.live.only_node.as_deref());
+    let node = arguments.wanted_node();
     let mut nodes: Vec<NodeFacts> = snapshot
         .nodes()
         .iter()
         .map(|object| read::<NodeFacts>(object, "Node"))
         .collect::<Result<_>>()?;
     if let Some(name) = node {
-        nodes.retain(|node| node.name == name);
-        if nodes.is_empty() {
-            bail!("there is no node `{name}` in the cluster");
-        }
+        manifests::keep_node(&mut nodes, name, "the cluster")?;
     }
     manifests::check_nodes(&nodes, "the cluster")?;
     let live = modules.iter().map(|module| {
@@ -201,7 +181,9 @@ impl Live {
             explained,
         }
     }
+}
 
+impl About for Live {
     /// Whether every node has it, and nobody has to do anything.
     fn is_yes(&self) -> bool {
         let is_there = |node: &str| {
@@ -212,6 +194,10 @@ impl Live {
         self.explained.is_yes()
             && self.explained.nodes.iter().all(|node| is_there(&node.node))
             && self.reasons.iter().all(|said| said.progress != Progress::Stuck)
+    }
+
+    fn text(&self) -> String {
+        text(self)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::kernel_facts;
 use crate::kernel_facts::Known;
 use crate::printer::Printer;
 use crate::printer::Structured;
+use crate::render::chain;
 
 use super::answer::Answer;
 use super::answer::Checked;
@@ -137,15 +138,4 @@ fn not_seen(error: &ScanError) -> Report {
     } else {
         Report::unread(reason)
     }
-}
-
-/// An error with its causes, as one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
 }

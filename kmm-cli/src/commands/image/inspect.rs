@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use anyhow::anyhow;
 use kmm_core::api::TlsOptions;
 use kmm_core::image;
 use kmm_core::image::ModuleFile;
@@ -18,10 +17,10 @@ use crate::cli::ImageInspect;
 use crate::exit::ExitStatus;
 use crate::image_source::ImageSource;
 use crate::printer::Printer;
+use crate::render::chain;
 use crate::render::printable;
 
 use super::answer::Signature;
-use super::check::chain;
 use super::scan_options;
 
 #[derive(Serialize)]
@@ -91,7 +90,7 @@ pub fn run(arguments: &ImageInspect, printer: &Printer) -> Result<ExitStatus> {
                 printer.notice(&printable(&format!("kmm: {}", chain(&error))));
                 status = ExitStatus::No;
             }
-            Err(error) => return Err(anyhow!(chain(&error)).context(format!("could not read `{name}`"))),
+            Err(error) => return Err(error.into()),
         }
     }
     match arguments.output.structured() {

@@ -19,7 +19,6 @@ use kmm_oci::ScanOptions;
 
 use crate::input;
 
-pub use check::chain;
 pub use check::run as check;
 pub use inspect::run as inspect;
 

@@ -29,6 +29,7 @@ use crate::image_source::architecture;
 use crate::kernel_facts::Known;
 use crate::printer::Printer;
 use crate::progress::ProgressLine;
+use crate::render::chain;
 
 /// Questions that registries are asked at once.
 const QUESTIONS: usize = 8;
@@ -227,8 +228,8 @@ impl<'a> Registries<'a> {
     fn fit(&self, scanned: &Result<ScannedImage, ScanError>, resolved: &Resolved) -> Fit {
         let scanned = match scanned {
             Ok(scanned) => scanned,
-            Err(error) if error.is_answer() => return Fit::DoesNotFit(vec![images::chain(error)]),
-            Err(error) => return Fit::Unknown(images::chain(error)),
+            Err(error) if error.is_answer() => return Fit::DoesNotFit(vec![chain(error)]),
+            Err(error) => return Fit::Unknown(chain(error)),
         };
         let report = image::check(
             &scanned.tree,

@@ -2,11 +2,26 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use anyhow::Result;
+use anyhow::anyhow;
 use anyhow::bail;
 use kmm_core::naming;
 use kmm_core::resolve::ModuleName;
+
+/// The events, and how each is written.
+const FORMS: [(&str, &str); 11] = [
+    ("start", "start"),
+    ("reboot", "reboot NODE [kernel=KERNEL]"),
+    ("cordon", "cordon NODE"),
+    ("uncordon", "uncordon NODE"),
+    ("label", "label NODE KEY=VALUE or label NODE KEY-"),
+    ("apply", "apply FILE"),
+    ("delete", "delete [NAMESPACE/]MODULE"),
+    ("pull-fails", "pull-fails IMAGE"),
+    ("pull-works", "pull-works IMAGE"),
+    ("load-fails", "load-fails NODE [NAMESPACE/]MODULE [REASON...]"),
+    ("load-works", "load-works NODE [NAMESPACE/]MODULE"),
+];
 
 /// Something that happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +69,13 @@ impl Event {
     pub fn parse(text: &str) -> Result<Self> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let node = |name: &str| name.to_owned();
+        let no_event = || {
+            let verb = words.first().unwrap_or(&"");
+            match FORMS.iter().find(|(known, _)| known == verb) {
+                Some((_, form)) => anyhow!("event `{text}`: {form} is the form"),
+                None => anyhow!("`{text}` is no event: `kmm simulate --help` lists them"),
+            }
+        };
         Ok(match words.as_slice() {
             ["start"] => Self::Start,
             ["reboot", name] => Self::Reboot {
@@ -62,11 +84,9 @@ impl Event {
             },
             ["reboot", name, kernel] => {
                 let kernel = kernel.strip_prefix("kernel=").filter(|kernel| !kernel.is_empty());
-                let kernel = kernel
-                    .with_context(|| format!("event `{text}`: reboot NODE [kernel=KERNEL] is the form"))?;
                 Self::Reboot {
                     node: node(name),
-                    kernel: Some(kernel.to_owned()),
+                    kernel: Some(kernel.ok_or_else(no_event)?.to_owned()),
                 }
             }
             [verb @ ("cordon" | "uncordon"), name] => Self::Cordon {
@@ -77,9 +97,7 @@ impl Event {
                 let (key, value) = match (label.split_once('='), label.strip_suffix('-')) {
                     (Some((key, value)), _) => (key, Some(value.to_owned())),
                     (None, Some(key)) => (key, None),
-                    (None, None) => {
-                        bail!("event `{text}`: label NODE KEY=VALUE or label NODE KEY- is the form")
-                    }
+                    (None, None) => return Err(no_event()),
                 };
                 // As the API server would refuse them.
                 let of_value = value.as_deref().map(naming::label_value);
@@ -124,7 +142,7 @@ impl Event {
                     reason: Some(reason.to_owned()),
                 }
             }
-            _ => bail!("`{text}` is no event: `kmm simulate --help` lists them"),
+            _ => return Err(no_event()),
         })
     }
 }

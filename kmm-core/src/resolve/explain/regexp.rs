@@ -94,10 +94,11 @@ impl fmt::Display for RegexpMiss {
                     && let Some(rest) = text.get(at.saturating_sub(fits.0)..).filter(|_| *at >= fits.0)
                 {
                     // The whole kernel could go on, as behind `.+`: where it went wrong says more.
-                    return write!(
-                        f,
-                        "at byte {at} it asks for `{written}`, and the kernel goes on with `{rest}`"
-                    );
+                    write!(f, "at byte {at} it asks for `{written}`, and the kernel ")?;
+                    return match rest {
+                        "" => f.write_str("ends there"),
+                        rest => write!(f, "goes on with `{rest}`"),
+                    };
                 }
                 if text.is_empty() {
                     write!(f, "no part of the kernel fits; {expected} could come first")?;
