@@ -201,18 +201,6 @@ fn module_of(text: &str) -> Option<ModuleName> {
     })
 }
 
-/// Whether the API server takes the name of a label key after its prefix.
-pub(super) fn is_label_key(key: &str) -> bool {
-    let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let ends = [name.chars().next(), name.chars().next_back()];
-    name.len() <= 63
-        && name.chars().all(good)
-        && ends
-            .into_iter()
-            .all(|end| end.is_some_and(|c| c.is_ascii_alphanumeric()))
-}
-
 fn is_piece(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use anyhow::anyhow;
+use anyhow::bail;
+use kmm_core::naming;
 use kmm_core::resolve::ModuleName;
 
 /// The events, and how each is written.
@@ -97,6 +99,14 @@ impl Event {
                     (None, Some(key)) => (key, None),
                     (None, None) => return Err(no_event()),
                 };
+                // As the API server would refuse them.
+                let of_value = value.as_deref().map(naming::label_value);
+                if let Some(reason) = naming::qualified_name(key).first() {
+                    bail!("event `{text}`: `{key}` is no key of a label: {reason}");
+                }
+                if let Some(reason) = of_value.iter().flatten().next() {
+                    bail!("event `{text}`: a label cannot have this value: {reason}");
+                }
                 Self::Label {
                     node: node(name),
                     key: key.to_owned(),
@@ -195,11 +205,11 @@ mod tests {
                 },
             ),
             (
-                "label n1 a/b=c=d",
+                "label n1 a/b=c.d",
                 Event::Label {
                     node: "n1".to_owned(),
                     key: "a/b".to_owned(),
-                    value: Some("c=d".to_owned()),
+                    value: Some("c.d".to_owned()),
                 },
             ),
             (
@@ -260,6 +270,10 @@ mod tests {
             "reboot n1 6.1",
             "reboot n1 kernel=",
             "label n1 a",
+            "label n1 =x",
+            "label n1 -",
+            "label n1 a/b/c=d",
+            "label n1 a=b=c",
             "cordon",
             "cordon a b",
             "apply",
