@@ -178,7 +178,8 @@ pub fn plan(node: &Node, config: Option<&NodeModulesConfig>, candidates: &mut [C
         out.plan.act(action);
     }
     if !targets.is_empty() {
-        out.plan.act(Action::labels(node.reference(), &targets));
+        out.plan
+            .act(Action::labels(node.reference(), node.same(), &targets));
     }
     out
 }

@@ -102,11 +102,15 @@ pub enum Action {
 
 impl Action {
     /// Sets and removes (`None`) labels of an object, whatever else changes there.
-    pub fn labels(target: ObjectRef, labels: &BTreeMap<String, Option<String>>) -> Self {
+    pub fn labels(
+        target: ObjectRef,
+        precondition: Precondition,
+        labels: &BTreeMap<String, Option<String>>,
+    ) -> Self {
         Self::Patch {
             target,
             part: Part::Object,
-            precondition: Precondition::default(),
+            precondition,
             patch: serde_json::json!({ "metadata": { "labels": labels } }),
         }
     }

@@ -36,7 +36,7 @@ pub fn plan(view: &View<'_>) -> Plan {
         let cause = if labels.is_empty() {
             Cause::PluginLabelsCurrent
         } else {
-            plan.act(Action::labels(node.reference(), &labels));
+            plan.act(Action::labels(node.reference(), node.same(), &labels));
             Cause::PluginLabelsWriting
         };
         plan.because(Reason::of_node(node.name(), cause));

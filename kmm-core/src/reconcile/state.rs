@@ -42,6 +42,14 @@ impl Node {
     pub fn reference(&self) -> ObjectRef {
         ObjectRef::cluster(Kind::Node, self.name())
     }
+
+    /// That it is still this node: what is true of it is not of the next one of its name.
+    pub fn same(&self) -> Precondition {
+        Precondition {
+            uid: some(&self.uid),
+            resource_version: None,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Node {

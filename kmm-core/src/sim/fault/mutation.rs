@@ -135,7 +135,12 @@ impl Mutation {
                 let labels = loads.map(ready_of).collect::<Vec<_>>();
                 for label in labels {
                     let target = ObjectRef::cluster(Kind::Node, node.as_str());
-                    actions.push(Action::labels(target, &[(label, Some(String::new()))].into()));
+                    let precondition = Precondition::default();
+                    actions.push(Action::labels(
+                        target,
+                        precondition,
+                        &[(label, Some(String::new()))].into(),
+                    ));
                 }
             }
             (Self::ReadyGoesLate, Key::NodeModules(node)) => {

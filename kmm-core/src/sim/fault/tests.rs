@@ -276,6 +276,26 @@ fn what_failed_once() {
                 Tend(2),
             ],
         ),
+        // A node is deleted and made again between the two halves of a plan: the new one got the label.
+        (
+            15,
+            vec![
+                Operate,
+                Tend(46),
+                Report(25),
+                Kubelet(0, Luck::Good),
+                Operate,
+                Kubelet(55, Luck::Good),
+                Kubelet(31, Luck::Good),
+                Kubelet(21, Luck::Bad),
+                Deliver(6, 3),
+                Begin(26),
+                Act(37, false),
+                Edit(super::Edit::Remove(1)),
+                Edit(super::Edit::Add(1, 0)),
+                Tend(10),
+            ],
+        ),
     ];
     for (scene, steps) in schedules {
         let schedule = Schedule { scene, steps };
