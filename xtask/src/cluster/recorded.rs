@@ -1,14 +1,18 @@
-//! The first situation of the recording, on a real API server: the same nodes and Modules, our operator, and every object that
-//! comes of it compared field by field with what the Go operator left there.
+//! The situations of the recording, on a real API server: the same nodes, Modules and steps, our operator, and every object
+//! that comes of each step compared field by field with what the Go operator left there.
 //!
-//! The whole recording is compared in the tests of kmm-core, by decisions. This shows that what is decided arrives as it was
-//! decided.
+//! The tests of kmm-core compare every write, by decisions. This shows that what is decided arrives as it was decided.
+
+mod compare;
+mod situations;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::anyhow;
 use anyhow::ensure;
 use kmm_core::api::NodeModulesConfig;
 use kmm_core::reconcile::Installation;
@@ -17,8 +21,8 @@ use kmm_core::reconcile::names::NodeLabel;
 use kmm_core::reconcile::worker_pod;
 use kmm_core::reconcile::worker_pod::Job;
 use kube::Client;
+use kube::api::DeleteParams;
 use serde::Deserialize;
-use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
@@ -28,13 +32,18 @@ use super::kubelet::Kubelets;
 use super::life::BETA;
 use super::life::settled;
 use super::objects;
+use super::objects::api_of;
+use super::objects::change;
 use super::objects::get;
 use super::objects::list;
 use super::objects::until;
 use super::running::Operator;
 use super::takeover;
+use compare::Row;
+use situations::Deed;
+use situations::Theirs;
 
-/// Puts the nodes and the Modules of the recording there, and compares what comes of them.
+/// Puts the nodes and the Modules of the recording there, takes its steps, and compares what comes of each.
 pub(super) async fn run(kmm: &Path) -> Result<()> {
     let mut plane = ControlPlane::start().await?;
     let client = plane.client().await?;
@@ -46,12 +55,19 @@ pub(super) async fn run(kmm: &Path) -> Result<()> {
     let kubelets = Kubelets::start(&client);
     let mut operator = Operator::start(&plane, kmm, "operator")?;
     operator.wait_until_listed().await?;
-    rolled_out(&client, &theirs)
+    let rows = compare::rows()?;
+    let theirs = Theirs::of(&theirs)?;
+    let used = as_theirs(&client, &theirs, &rows)
         .await
         .with_context(|| operator.last_lines())?;
-    let compared = compare(&client, &theirs).await?;
+    ensure!(used.is_empty(), "the first situation differs by {used:?}");
     let pods = pods_are_as_decided(&client, &kubelets.pods()).await?;
+    ensure!(pods >= 7, "only {pods} loaders were seen");
+    let compared = theirs.objects().count();
     println!("{compared} objects are as the Go operator left them, {pods} worker pods as they were decided");
+    go_on(&client, &kubelets, theirs, &rows)
+        .await
+        .with_context(|| operator.last_lines())?;
     operator.stop()
 }
 
@@ -76,23 +92,26 @@ fn beginning(theirs: &[Value]) -> Vec<Value> {
     bare.collect()
 }
 
-/// Waits until every node has the labels that it had there, and nothing changes any more.
-async fn rolled_out(client: &Client, theirs: &[Value]) -> Result<()> {
-    for node in theirs.iter().filter(|object| object["kind"] == "Node") {
-        let name = node["metadata"]["name"].as_str().unwrap_or_default();
-        let mut now = Value::Null;
-        until(&format!("{name} has its labels"), async || {
-            now = get(client, "v1", "Node", "", name).await?["metadata"]["labels"].clone();
-            Ok(now == node["metadata"]["labels"])
-        })
-        .await
-        .with_context(|| format!("{now}, and they were {}", node["metadata"]["labels"]))?;
-    }
-    settled(client).await.map(drop)
+/// Waits until every object that the Go operator wrote is as it left it, but for what is a row of docs/compat.md, and
+/// nothing changes any more; how often each row was needed.
+async fn as_theirs(client: &Client, theirs: &Theirs, rows: &[Row]) -> Result<BTreeMap<String, usize>> {
+    let theirs = compare::lines(theirs.objects());
+    let mut differ = String::new();
+    until("everything is as the Go operator left it", async || {
+        let ours = compare::lines(&ours(client).await?);
+        differ = compare::explained(&theirs, &ours, rows).err().unwrap_or_default();
+        Ok(differ.is_empty())
+    })
+    .await
+    .with_context(|| format!("these differ:\n{differ}"))?;
+    settled(client).await?;
+    let ours = compare::lines(&ours(client).await?);
+    compare::explained(&theirs, &ours, rows)
+        .map_err(|differ| anyhow!("these differ when nothing changes any more:\n{differ}"))
 }
 
-/// Compares everything that the Go operator wrote, but for its pods, whose names are random; how many objects that are.
-async fn compare(client: &Client, theirs: &[Value]) -> Result<usize> {
+/// Everything that the operator writes, but for its pods.
+async fn ours(client: &Client) -> Result<Vec<Value>> {
     let mut ours = Vec::new();
     for (api_version, kind) in [
         ("v1", "Namespace"),
@@ -106,78 +125,99 @@ async fn compare(client: &Client, theirs: &[Value]) -> Result<usize> {
     }
     // Those that are always there.
     ours.retain(|object| object["kind"] != "Namespace" || object["metadata"]["name"] == "drivers");
-    let written = theirs.iter().filter(|object| object["kind"] != "Pod");
-    let theirs: BTreeMap<String, Value> = written.map(comparable).collect();
-    let ours: BTreeMap<String, Value> = ours.iter().map(comparable).collect();
-    let mut differences = Vec::new();
-    for key in theirs.keys().chain(ours.keys()) {
-        if theirs.get(key) != ours.get(key) {
-            let (was, is) = (theirs.get(key), ours.get(key));
-            differences.push(format!("{key} was {was:?}\n  and is {is:?}"));
-        }
-    }
-    ensure!(
-        differences.is_empty(),
-        "these differ:\n{}",
-        differences.join("\n")
-    );
-    Ok(ours.len())
+    Ok(ours)
 }
 
-/// What is compared of an object, and what it is called.
-fn comparable(object: &Value) -> (String, Value) {
-    let metadata = &object["metadata"];
-    let kind = object["kind"].as_str().unwrap_or_default();
-    let owners = metadata["ownerReferences"].as_array();
-    let owners: Vec<Value> = owners
-        .into_iter()
-        .flatten()
-        .map(|owner| {
-            let mut owner = owner.clone();
-            owner["uid"].take();
-            owner
+/// The steps that follow, one after the other.
+async fn go_on(client: &Client, kubelets: &Kubelets, mut theirs: Theirs, rows: &[Row]) -> Result<()> {
+    let mut used: BTreeMap<String, usize> = BTreeMap::new();
+    let mut loaders = 0;
+    for round in situations::rounds()? {
+        let before = uids(&kubelets.pods());
+        for deed in &round.does {
+            carry_out(client, deed)
+                .await
+                .with_context(|| round.step.clone())?;
+        }
+        theirs.after(&round)?;
+        let mut made = BTreeSet::new();
+        until("the worker pods of this step were made", async || {
+            let pods = kubelets.pods();
+            made = pods
+                .iter()
+                .filter(|pod| !before.contains(&uid(pod)))
+                .filter_map(worker)
+                .collect();
+            Ok(round.workers.iter().all(|worker| made.contains(worker)))
         })
-        .collect();
-    // The names of DaemonSets were random, and are not here (row `plugin-twins` of docs/compat.md).
-    let name = match kind {
-        "DaemonSet" => &owners[0]["name"],
-        _ => &metadata["name"],
-    };
-    let mut kept = json!({
-        "labels": metadata["labels"], "finalizers": metadata["finalizers"], "owners": owners,
-    });
-    // Of nodes the operator writes labels alone.
-    if kind != "Node" && kind != "Namespace" {
-        kept["spec"] = object["spec"].clone();
-        kept["status"] = object["status"].clone();
-    }
-    for (list, by) in [
-        ("/spec/modules", "name"),
-        ("/status/modules", "name"),
-        ("/spec/images", "image"),
-        ("/status/imagesStates", "image"),
-    ] {
-        // Their order says nothing: it was another one at every look.
-        if let Some(list) = kept.pointer_mut(list).and_then(Value::as_array_mut) {
-            list.sort_by_key(|item| item[by].to_string());
+        .await
+        .with_context(|| format!("{}: {made:?}, not {:?}", round.step, round.workers))?;
+        if round.leaves.is_some() {
+            for (row, times) in as_theirs(client, &theirs, rows)
+                .await
+                .with_context(|| round.step.clone())?
+            {
+                *used.entry(row).or_default() += times;
+            }
+        } else {
+            settled(client).await?;
+        }
+        let mut pods = kubelets.pods();
+        pods.retain(|pod| !before.contains(&uid(pod)));
+        made = pods.iter().filter_map(worker).collect();
+        ensure!(
+            made == BTreeSet::from_iter(round.workers.iter().cloned()),
+            "{}: the workers are {made:?}, and were {:?}",
+            round.step,
+            round.workers
+        );
+        loaders += pods_are_as_decided(client, &pods)
+            .await
+            .with_context(|| round.step.clone())?;
+        if round.leaves.is_some() {
+            println!("{}: as the Go operator left it", round.step);
         }
     }
-    (format!("{kind} {name}"), without_nothing(kept))
+    for row in rows {
+        ensure!(
+            used.contains_key(&row.row),
+            "nothing differs by the row `{}`",
+            row.row
+        );
+    }
+    println!("{loaders} more loaders as they were decided; lines that differ, by their rows: {used:?}");
+    Ok(())
 }
 
-/// Without fields that say nothing: null, nought and what is empty. `""` says something of a label.
-fn without_nothing(value: Value) -> Value {
-    let says = |value: &Value| {
-        *value != Value::Null && *value != json!(0) && *value != json!({}) && *value != json!([])
-    };
-    match value {
-        Value::Object(map) => {
-            let fields = map.into_iter().map(|(key, value)| (key, without_nothing(value)));
-            Value::Object(fields.filter(|(_, value)| says(value)).collect::<Map<_, _>>())
-        }
-        Value::Array(list) => Value::Array(list.into_iter().map(without_nothing).collect()),
-        other => other,
+async fn carry_out(client: &Client, deed: &Deed) -> Result<()> {
+    let object = deed.object();
+    if deed.patch.is_null() {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        api_of(client, &object)?
+            .delete(name, &DeleteParams::background())
+            .await?;
+        return Ok(());
     }
+    change(client, &object, &deed.patch).await
+}
+
+fn uid(pod: &Value) -> String {
+    pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
+}
+
+fn uids(pods: &[Value]) -> BTreeSet<String> {
+    pods.iter().map(uid).collect()
+}
+
+/// What a worker pod does, and where; `None` for other pods.
+fn worker(pod: &Value) -> Option<String> {
+    let labels = &pod["metadata"]["labels"];
+    let (action, module) = (
+        labels[names::WORKER_ACTION].as_str()?,
+        labels[names::MODULE_NAME].as_str()?,
+    );
+    let node = pod["spec"]["nodeName"].as_str()?;
+    Some(format!("{action} {node}/{module}"))
 }
 
 /// Every loader, as the API server had it, has all that the decision said; how many that are.
@@ -208,7 +248,6 @@ async fn pods_are_as_decided(client: &Client, pods: &[Value]) -> Result<usize> {
         ensure!(lacking.is_empty(), "{lacking:#?}\n{pod}");
         count += 1;
     }
-    ensure!(count >= 7, "only {count} loaders were seen");
     Ok(count)
 }
 
@@ -233,18 +272,6 @@ fn lacks(there: &Value, wanted: &Value, path: &str, lacking: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_says_nothing_is_left_out_and_a_label_stays() {
-        let object = json!({
-            "kind": "Module", "metadata": {"name": "a", "labels": {"x": ""}},
-            "status": {"dra": {}, "devicePlugin": {"desiredNumber": 0}, "moduleLoader": {"desiredNumber": 1}},
-        });
-        let (key, kept) = comparable(&object);
-        assert_eq!(key, "Module \"a\"");
-        let wanted = json!({"labels": {"x": ""}, "status": {"moduleLoader": {"desiredNumber": 1}}});
-        assert_eq!(kept, wanted);
-    }
 
     #[test]
     fn every_difference_is_found() {
