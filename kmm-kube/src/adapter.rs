@@ -67,6 +67,10 @@ const FLIGHTS: usize = 16;
 const LANDING: Duration = Duration::from_secs(10);
 /// How long an own pod is waited for in its watch.
 const SIGHT: Duration = Duration::from_secs(30);
+/// The first wait between questions about a write that had no answer.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// How long an API server may take to read the roles when it starts.
+const READING: Duration = Duration::from_secs(20);
 /// The longest wait between questions about a write that had no answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -497,13 +501,22 @@ impl Adapter {
     }
 
     /// The object, as soon as the API server says how it is; `None` where there is none, or where that is not said.
+    ///
+    /// An API server that starts refuses everything until it has read the roles: a refusal counts when it lasts.
     async fn find_out(&self, target: &ObjectRef) -> Option<Value> {
-        let mut wait = Duration::from_secs(1);
+        let mut wait = FIRST_WAIT;
+        let mut refused = None;
         loop {
             match self.server.get(target).await {
                 Ok(object) => return object,
-                Err(CallError::Unanswered(_)) => {}
-                Err(_) => return None,
+                Err(CallError::Unanswered(_)) => refused = None,
+                Err(error) => {
+                    let since = *refused.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= READING {
+                        tracing::warn!(%target, %error, "it stays unknown whether this was written");
+                        return None;
+                    }
+                }
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
@@ -685,10 +698,13 @@ fn now() -> Timestamp {
 mod tests {
     use super::*;
 
-    /// An adapter that asks nobody for anything.
-    fn adapter() -> Arc<Adapter> {
-        let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
-        let server = Server::new(kube::Client::try_from(nowhere).unwrap());
+    /// One that asks nobody for anything.
+    fn idle() -> Arc<Adapter> {
+        adapter(http::Uri::from_static("http://127.0.0.1:1"))
+    }
+
+    fn adapter(address: http::Uri) -> Arc<Adapter> {
+        let server = Server::new(kube::Client::try_from(kube::Config::new(address)).unwrap());
         let parts = Parts {
             registries: Registries::new(server.clone(), kmm_oci::registry::Options::default()),
             server,
@@ -703,7 +719,7 @@ mod tests {
         let mut watches = Watches::default();
         watches.spawn(Source::Modules, std::future::pending());
         watches.spawn(Source::Nodes, nodes);
-        adapter().work(watches, std::future::pending()).await
+        idle().work(watches, std::future::pending()).await
     }
 
     #[tokio::test]
@@ -724,7 +740,48 @@ mod tests {
     async fn work_ends_well_when_it_is_asked_to() {
         let mut watches = Watches::default();
         watches.spawn(Source::Nodes, std::future::pending());
-        adapter().work(watches, async {}).await.unwrap();
+        idle().work(watches, async {}).await.unwrap();
+    }
+
+    /// Answers one request after the other, and gives the adapter that asks.
+    async fn answered(answers: [(&'static str, Value); 2]) -> Arc<Adapter> {
+        use tokio::io::AsyncReadExt;
+        use tokio::io::AsyncWriteExt;
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for (status, body) in answers {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(connection.read_u8().await.unwrap());
+                }
+                let body = body.to_string();
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
+                connection.write_all((head + &body).as_bytes()).await.unwrap();
+            }
+        });
+        adapter(address.parse().unwrap())
+    }
+
+    /// It refuses everything until it has read the roles.
+    #[tokio::test]
+    async fn an_api_server_that_starts_is_asked_again() {
+        let refusal = serde_json::json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
+            "message": "namespaces \"drivers\" is forbidden", "metadata": {},
+        });
+        let namespace = serde_json::json!({
+            "kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "drivers", "resourceVersion": "7"},
+        });
+        let adapter = answered([("403 Forbidden", refusal), ("200 OK", namespace)]).await;
+        let found = adapter
+            .find_out(&ObjectRef::cluster(Kind::Namespace, "drivers"))
+            .await;
+        assert_eq!(version_of(&found.unwrap()), 7);
     }
 
     /// What no watch brings would be retried without a word.
