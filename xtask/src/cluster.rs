@@ -17,13 +17,16 @@ pub(crate) mod binaries;
 pub(crate) mod certificates;
 pub(crate) mod check;
 pub(crate) mod control_plane;
+mod cut;
 mod election;
 mod fleet;
 mod halfway;
+mod held;
 mod installed;
 mod kubelet;
 mod life;
 pub(crate) mod objects;
+mod owners;
 pub(crate) mod process;
 mod recorded;
 mod rivals;
@@ -61,14 +64,28 @@ pub(crate) fn operator(only: &[&str]) -> Result<()> {
                 asked.extend(more);
             }
         }
+        if wanted("cut") {
+            let more = cut::run(&kmm).await;
+            asked.extend(more.context("an API server that is killed in the middle of writes")?);
+        }
+        if wanted("held") {
+            asked.extend(
+                held::run(&kmm)
+                    .await
+                    .context("writes that an API server never answered")?,
+            );
+        }
         // Part of these runs does not ask for everything.
         if only.is_empty() {
             access::compare(&asked).context("the operator's roles")?;
         }
+        if wanted("owners") {
+            owners::run(&kmm).await.context("rights on owners")?;
+        }
         if wanted("recorded") {
             recorded::run(&kmm)
                 .await
-                .context("the first situation of the recording")?;
+                .context("the situations of the recording")?;
         }
         if wanted("halfway") {
             halfway::run(&kmm).await.context("taking over half way")?;

@@ -49,8 +49,8 @@ usage: cargo xtask COMMAND
   preflight              try `kmm preflight` on images of real modules in a registry
   image-memory           how much memory `kmm image check` needs for a large image
   cluster                start a Kubernetes control plane, install the CRDs, and try the examples on it
-  operator [PART...]     run the operator on such a control plane; parts: life, takeover, halfway,
-                         recorded, election, asking
+  operator [PART...]     run the operator on such a control plane; parts: life, takeover, cut,
+                         held, owners, halfway, recorded, election, asking
   manifests              render the manifests and the Helm chart with the real tools, compare them, install them, and
                          run the commands of the guides on such a control plane
   images [--quick]       build the images of operator and worker with buildah, and try them; quickly, with an operator

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::control_plane::ControlPlane;
 use super::objects::apply;
+use super::objects::until;
 use crate::steps;
 
 /// Where the operator is installed.
@@ -28,21 +29,13 @@ const ACCOUNT: &str = "kmm-operator";
 /// Its roles.
 const ROLES: &str = "operator-role.yaml";
 
-/// Granted and used only when something goes wrong that these runs cannot bring about at will, or in a way that is no
-/// request of its own.
-const NOT_SEEN: [(&str, &str); 6] = [
-    ("namespaces get", AFTER_NO_ANSWER),
-    ("kmm.sigs.x-k8s.io modules get", AFTER_NO_ANSWER),
-    ("kmm.sigs.x-k8s.io moduleimagesconfigs get", AFTER_NO_ANSWER),
-    ("kmm.sigs.x-k8s.io modules/finalizers update", OWNERS),
-    ("kmm.sigs.x-k8s.io moduleimagesconfigs/finalizers update", OWNERS),
-    ("kmm.sigs.x-k8s.io nodemodulesconfigs/finalizers update", OWNERS),
+/// Granted, and used in a way that is no request of its own: the API server asks for it when an object is created that has
+/// such an owner (OwnerReferencesPermissionEnforcement). The part `owners` sees what is refused without it.
+const NOT_SEEN: [&str; 3] = [
+    "kmm.sigs.x-k8s.io modules/finalizers update",
+    "kmm.sigs.x-k8s.io moduleimagesconfigs/finalizers update",
+    "kmm.sigs.x-k8s.io nodemodulesconfigs/finalizers update",
 ];
-/// `Adapter::find_out`: the mark of a namespace, a finalizer or the status of a Module, a ModuleImagesConfig.
-const AFTER_NO_ANSWER: &str = "a write that had no answer is looked for";
-/// These control planes ask for it in OwnerReferencesPermissionEnforcement, so pods, DaemonSets and ModuleImagesConfigs
-/// could not be created without it.
-const OWNERS: &str = "no request: asked for when an object is created that has such an owner";
 
 /// A verb on a resource, everywhere or in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,7 +72,25 @@ impl Asked {
         }
         self.refused.extend(other.refused);
     }
+
+    /// Leaves out what was refused because it was taken away.
+    pub(super) fn forget_refused(&mut self) {
+        self.refused.clear();
+    }
 }
+
+/// A request of the operator that was answered.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub(super) verb: String,
+    /// With its subresource.
+    pub(super) resource: String,
+    pub(super) name: String,
+    pub(super) code: u64,
+}
+
+/// Verbs that change an object of the cluster.
+const WRITES: [&str; 4] = ["create", "delete", "patch", "update"];
 
 /// What the API server writes down: the requests of the operator's account, without their bodies.
 pub(super) fn audit_policy() -> Value {
@@ -95,7 +106,8 @@ pub(super) fn audit_log(folder: &Path) -> PathBuf {
     folder.join("audit.log")
 }
 
-fn user() -> String {
+/// The name of the operator's account.
+pub(super) fn user() -> String {
     format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}")
 }
 
@@ -117,6 +129,87 @@ pub(super) async fn install(plane: &ControlPlane, client: &Client) -> Result<()>
         }
     }
     log_in(plane, client).await
+}
+
+/// Installs the roles without some permissions, and waits until these are not granted any more and the others are.
+pub(super) async fn grant_without(client: &Client, taken: &[(&str, &str, &str)]) -> Result<()> {
+    for mut object in manifest(ROLES)? {
+        if object["kind"] == "ClusterRole" {
+            for permission in taken {
+                take(&mut object, permission);
+            }
+        }
+        apply(client, &object).await?;
+    }
+    for permission in granted(&manifest(ROLES)?) {
+        // Of the role in the operator's own namespace nothing is taken.
+        if permission.namespace.is_some() {
+            continue;
+        }
+        let one = (
+            permission.group.as_str(),
+            permission.resource.as_str(),
+            permission.verb.as_str(),
+        );
+        let is_taken = taken.contains(&one);
+        until(
+            &format!("{permission} is granted, or is not any more"),
+            async || Ok(may(client, &permission).await? != is_taken),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Takes a verb on a resource out of a role, and leaves the rest of its rule.
+fn take(role: &mut Value, (group, resource, verb): &(&str, &str, &str)) {
+    let rules = role["rules"].as_array().cloned().unwrap_or_default();
+    let has = |rule: &Value, key: &str, item: &str| {
+        rule[key]
+            .as_array()
+            .is_some_and(|list| list.iter().any(|found| found == item))
+    };
+    let without = |rule: &Value, key: &str, item: &str| {
+        let mut rule = rule.clone();
+        if let Some(list) = rule[key].as_array_mut() {
+            list.retain(|found| found != item);
+        }
+        rule
+    };
+    let mut left = Vec::new();
+    for rule in rules {
+        if !(has(&rule, "apiGroups", group) && has(&rule, "resources", resource) && has(&rule, "verbs", verb))
+        {
+            left.push(rule);
+            continue;
+        }
+        left.push(without(&rule, "resources", resource));
+        let mut rest = without(&rule, "verbs", verb);
+        rest["resources"] = json!([resource]);
+        left.push(rest);
+    }
+    let is_empty = |rule: &Value, key: &str| rule[key].as_array().is_none_or(Vec::is_empty);
+    left.retain(|rule| !is_empty(rule, "resources") && !is_empty(rule, "verbs"));
+    role["rules"] = Value::Array(left);
+}
+
+/// Whether the operator may do something, as the API server sees it now.
+async fn may(client: &Client, permission: &Permission) -> Result<bool> {
+    let (resource, part) = permission
+        .resource
+        .split_once('/')
+        .unwrap_or((&permission.resource, ""));
+    let body = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": {"user": user(), "resourceAttributes": {
+            "group": permission.group, "resource": resource, "subresource": part, "verb": permission.verb,
+        }},
+    });
+    let request = http::Request::post("/apis/authorization.k8s.io/v1/subjectaccessreviews")
+        .header("content-type", "application/json")
+        .body(body.to_string().into_bytes())?;
+    let answer: Value = client.request(request).await.context("no review")?;
+    Ok(answer["status"]["allowed"] == true)
 }
 
 /// Writes the kubeconfig with which the operator runs, for the account that is installed.
@@ -146,16 +239,59 @@ pub(super) async fn token(client: &Client, namespace: &str, account: &str) -> Re
 
 /// What the operator asked this control plane for.
 pub(super) fn asked(plane: &ControlPlane) -> Result<Asked> {
+    read(&log_of(plane)?)
+}
+
+/// What the operator asked this control plane for, in the order in which it was answered.
+pub(super) fn records(plane: &ControlPlane) -> Result<Vec<Record>> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let log = log_of(plane)?;
+    let mut records = Vec::new();
+    for record in lines_of(&log) {
+        let record = record?;
+        let object = &record["objectRef"];
+        let mut resource = text(&object["resource"]);
+        if let Some(part) = object["subresource"].as_str() {
+            resource = format!("{resource}/{part}");
+        }
+        records.push(Record {
+            verb: text(&record["verb"]),
+            resource,
+            name: text(&object["name"]),
+            code: record["responseStatus"]["code"].as_u64().unwrap_or_default(),
+        });
+    }
+    Ok(records)
+}
+
+/// How many records there are, and how many of them are of writes; events are told, and change nothing. This looks at the
+/// text alone, as it is asked again and again.
+pub(super) fn progress(plane: &ControlPlane) -> Result<(usize, usize)> {
+    let log = log_of(plane)?;
+    let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+    let verbs = WRITES.map(|verb| format!("\"verb\":\"{verb}\""));
+    let is_write = |line: &&str| {
+        verbs.iter().any(|verb| line.contains(verb)) && !line.contains("\"resource\":\"events\"")
+    };
+    Ok((whole.lines().count(), whole.lines().filter(is_write).count()))
+}
+
+fn log_of(plane: &ControlPlane) -> Result<String> {
     let path = audit_log(plane.folder());
-    let log =
-        std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
-    read(&log)
+    std::fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))
+}
+
+/// The records of an audit log, without the end of one that is being written.
+fn lines_of(log: &str) -> impl Iterator<Item = Result<Value>> {
+    let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+    let records = whole.lines().map(serde_json::from_str::<Value>);
+    records.map(|record| record.context("a line of the audit log"))
 }
 
 fn read(log: &str) -> Result<Asked> {
     let mut asked = Asked::default();
-    for line in log.lines() {
-        let record: Value = serde_json::from_str(line).context("a line of the audit log")?;
+    for record in lines_of(log) {
+        let record = record?;
         let object = &record["objectRef"];
         // `/version` and the like are for everybody.
         let Some(resource) = object["resource"].as_str() else {
@@ -224,7 +360,7 @@ fn compare_with(asked: &Asked, granted: &BTreeSet<Permission>) -> Result<()> {
         .filter(|wish| !granted.iter().any(|grant| covers(grant, wish)));
     let missing = list(missing);
     ensure!(missing.is_empty(), "the roles lack {missing}");
-    let is_known = |grant: &Permission| NOT_SEEN.iter().any(|(name, _)| *name == grant.to_string());
+    let is_known = |grant: &Permission| NOT_SEEN.contains(&grant.to_string().as_str());
     let unused: Vec<&Permission> = granted
         .iter()
         .filter(|grant| !asked.all.keys().any(|wish| covers(grant, wish)))
@@ -234,10 +370,10 @@ fn compare_with(asked: &Asked, granted: &BTreeSet<Permission>) -> Result<()> {
         needless.is_empty(),
         "nothing asked for {needless}, which is granted"
     );
-    for (name, why) in NOT_SEEN {
+    for name in NOT_SEEN {
         ensure!(
             granted.iter().any(|grant| grant.to_string() == name),
-            "{name} is noted ({why}), but not granted"
+            "{name} is noted, but not granted"
         );
     }
     let requests: usize = asked.all.values().sum();
@@ -324,6 +460,22 @@ mod tests {
         });
         let needless = fails(&log(&roles()), &more);
         assert_eq!(needless, "nothing asked for pods update, which is granted");
+    }
+
+    #[test]
+    fn one_verb_of_one_resource_is_taken() {
+        let mut role = manifest(ROLES).unwrap().remove(0);
+        assert_eq!(role["kind"], "ClusterRole");
+        let before = granted(std::slice::from_ref(&role));
+        take(&mut role, &("kmm.sigs.x-k8s.io", "modules/finalizers", "update"));
+        take(&mut role, &("", "namespaces", "get"));
+        let after = granted(std::slice::from_ref(&role));
+        let gone: Vec<String> = before.difference(&after).map(ToString::to_string).collect();
+        assert_eq!(
+            gone,
+            ["namespaces get", "kmm.sigs.x-k8s.io modules/finalizers update"]
+        );
+        assert!(after.is_subset(&before));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::process::Process;
 use crate::steps;
 
 /// How long a part may take until it answers; a loaded machine takes its time.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_secs(300);
 /// What the API server writes down.
 const AUDIT_POLICY: &str = "audit-policy.yaml";
 

@@ -105,6 +105,18 @@ impl Operator {
         lines.map(str::to_owned).collect()
     }
 
+    /// How many lines of its log have all these texts.
+    pub(super) fn said(&self, texts: &[&str]) -> usize {
+        let printed = self.process.printed();
+        let has_all = |line: &&str| texts.iter().all(|text| line.contains(text));
+        printed.lines().filter(has_all).count()
+    }
+
+    /// Fails when it has ended.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.process.check()
+    }
+
     /// The end of its log.
     pub(crate) fn last_lines(&self) -> String {
         self.process.last_lines()
