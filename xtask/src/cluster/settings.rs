@@ -16,6 +16,7 @@ use super::life::BETA;
 use super::objects::apply;
 use super::objects::create;
 use super::objects::get;
+use super::objects::until;
 
 /// A Module with firmware on a node, and no operator: whether it can be loaded is a question of the settings.
 pub(super) async fn run(plane: &ControlPlane, client: &Client, kmm: &Path) -> Result<()> {
@@ -54,6 +55,12 @@ pub(super) async fn run(plane: &ControlPlane, client: &Client, kmm: &Path) -> Re
             }]},
         }),
     )
+    .await?;
+    // Until the controllers have seen that it is ready, nothing is said of its workers.
+    until("w5 has no taints", async || {
+        let node = get(client, "v1", "Node", "", "w5").await?;
+        Ok(node["spec"]["taints"].as_array().is_none_or(Vec::is_empty))
+    })
     .await?;
     let ask = || -> Result<(bool, String)> {
         let out = Command::new(kmm)
