@@ -86,13 +86,11 @@ pub(crate) struct Body {
 }
 
 /// The memory of a body.
-#[derive(Debug)]
-enum Taken {
-    Nothing,
-    /// So much of what all share.
-    Some(OwnedSemaphorePermit),
-    /// What is kept apart.
-    Whole(OwnedSemaphorePermit),
+#[derive(Debug, Default)]
+struct Taken {
+    permit: Option<OwnedSemaphorePermit>,
+    /// Whether it is what is kept apart: then it is enough.
+    whole: bool,
 }
 
 impl Memory {
@@ -117,7 +115,7 @@ impl Memory {
     {
         let most = self.most;
         let mut incoming = std::pin::pin!(Limited::new(request.into_body(), most));
-        let (mut bytes, mut taken) = (Vec::new(), Taken::Nothing);
+        let (mut bytes, mut taken) = (Vec::new(), Taken::default());
         while let Some(frame) = incoming.frame().await {
             let frame = frame.map_err(|error| {
                 if error.is::<http_body_util::LengthLimitError>() {
@@ -135,23 +133,26 @@ impl Memory {
     }
 
     /// Takes more memory. Waits for others to be done, at most as long as an answer may take.
-    async fn take(&self, taken: Taken, bytes: usize) -> Taken {
-        if let Taken::Whole(_) = taken {
+    async fn take(&self, mut taken: Taken, bytes: usize) -> Taken {
+        if taken.whole {
             return taken;
         }
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        // The semaphores are never closed.
         tokio::select! {
             biased;
-            more = Arc::clone(&self.free).acquire_many_owned(bytes) => match (taken, more) {
-                (Taken::Some(mut taken), Ok(more)) => {
-                    taken.merge(more);
-                    Taken::Some(taken)
+            Ok(more) = Arc::clone(&self.free).acquire_many_owned(bytes) => {
+                match &mut taken.permit {
+                    Some(permit) => permit.merge(more),
+                    none => *none = Some(more),
                 }
-                (Taken::Nothing, Ok(more)) => Taken::Some(more),
-                // The semaphores are never closed, and this has returned before.
-                (taken, _) => taken,
+                taken
+            }
+            Ok(permit) = Arc::clone(&self.whole).acquire_owned() => Taken {
+                permit: Some(permit),
+                whole: true,
             },
-            whole = Arc::clone(&self.whole).acquire_owned() => whole.map_or(Taken::Nothing, Taken::Whole),
+            else => taken,
         }
     }
 }
