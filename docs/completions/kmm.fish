@@ -166,7 +166,7 @@ complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcomman
 complete -c kmm -n "__fish_kmm_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s f -l file -d 'Manifest with Modules, and with ConfigMaps and Nodes where they help; `-` is standard input. May be given several times' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s m -l module -d 'Only the Module of this name, or namespace and name' -r
-complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s k -l kernel -d 'The new kernel\'s version, as `uname -r` will print it' -r
+complete -c kmm -n "__fish_kmm_using_subcommand preflight" -s k -l kernel -d 'The new kernel\'s version, as `uname -r` will print it; may be given several times' -r
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l symvers -d 'Module.symvers of the kernel: its symbols, with their checksums' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l kernel-tree -d 'The kernel\'s own modules, such as /lib/modules/6.1.0-9-amd64' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand preflight" -l platform -d 'Platform of the images, such as linux/arm64; without it, what the selector of the Module says, or linux/amd64 of several, or the only one' -r

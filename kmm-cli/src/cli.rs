@@ -380,9 +380,9 @@ pub struct RegistryAccess {
 pub struct Preflight {
     #[command(flatten)]
     pub manifests: Manifests,
-    /// The new kernel's version, as `uname -r` will print it.
-    #[arg(short, long, value_name = "KERNEL", value_parser = parse_kernel)]
-    pub kernel: String,
+    /// The new kernel's version, as `uname -r` will print it; may be given several times.
+    #[arg(short, long = "kernel", value_name = "KERNEL", required = true, value_parser = parse_kernel)]
+    pub kernels: Vec<String>,
     #[command(flatten)]
     pub facts: KernelFacts,
     /// Platform of the images, such as linux/arm64; without it, what the selector of the Module says, or linux/amd64 of

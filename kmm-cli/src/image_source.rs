@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use kmm_core::api::TlsOptions;
 use kmm_oci::ImageName;
 use kmm_oci::ImageStore;
@@ -39,6 +40,9 @@ use crate::pull_secrets;
 /// The label of nodes that says what they are built as, in Go's words.
 const ARCHITECTURE: &str = "kubernetes.io/arch";
 
+/// What the names of archives end in.
+const ARCHIVES: [&str; 5] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz"];
+
 /// The architecture of the nodes that a Module selects, where its selector names one: a node pulls the image of its own.
 pub fn architecture(selector: &BTreeMap<String, String>) -> Option<&str> {
     selector.get(ARCHITECTURE).map(String::as_str)
@@ -64,6 +68,26 @@ struct Reached {
     options: Option<Options>,
     /// Connections and tokens are shared by all images that may be reached in the same way.
     stores: Vec<(Tls, RegistryStore)>,
+}
+
+/// What a text of the command line names.
+///
+/// The name of a file is the name of an image in a registry, too: where both could be meant, neither is taken.
+///
+/// # Errors
+///
+/// When it names no image, or a file with the name of an archive is there and nothing says whether that is meant.
+pub fn reference(text: &str) -> Result<Reference> {
+    let reference: Reference = text.parse()?;
+    let in_registry = matches!(reference, Reference::Registry(_)) && !text.starts_with("docker://");
+    let is_archive = ARCHIVES.iter().any(|ending| text.ends_with(ending));
+    if in_registry && is_archive && Path::new(text).is_file() {
+        bail!(
+            "`{text}` is a file here: say `oci-archive:{text}` or `docker-archive:{text}` for it, or `docker://{text}` for an \
+             image of this name in a registry"
+        );
+    }
+    Ok(reference)
 }
 
 impl<'a> ImageSource<'a> {

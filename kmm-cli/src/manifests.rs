@@ -1,5 +1,6 @@
 //! From files to Modules, nodes and findings.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -48,17 +49,25 @@ impl File {
     }
 }
 
-/// Reads files of manifests.
+/// Reads files of manifests. One that is named twice, in whatever words, is read once, under the name that comes first.
 ///
 /// # Errors
 ///
 /// When a file cannot be read, or is larger than the reader takes.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<File>> {
     let most = Limits::default().bytes as u64;
+    let mut seen = HashSet::new();
     paths
         .iter()
+        .filter(|path| regular(path).is_none_or(|real| seen.insert(real)))
         .map(|path| input::read(path, most).map(file_of))
         .collect()
+}
+
+/// Where a file really is. A pipe has something else each time that it is read, and is not meant.
+fn regular(path: &Path) -> Option<PathBuf> {
+    let real = path.canonicalize().ok()?;
+    (path != Path::new("-") && real.is_file()).then_some(real)
 }
 
 /// The file with another text.

@@ -63,9 +63,18 @@ pub(crate) fn content(status: StatusCode, kind: &'static str, text: impl Into<By
 }
 
 /// Memory for the bodies of requests, all together.
+///
+/// Each body takes memory as it comes in, so that whoever sends slowly keeps nothing from others. Several that are half
+/// there may then wait for each other. So the memory of one whole body is kept apart: one that finds no other gets it, and
+/// gives back what it had.
 #[derive(Debug)]
 pub(crate) struct Memory {
+    /// What all share.
     free: Arc<Semaphore>,
+    /// Whether what is kept apart is free.
+    whole: Arc<Semaphore>,
+    /// Bytes of the largest body.
+    most: usize,
 }
 
 /// A body, with the memory that it takes.
@@ -73,32 +82,40 @@ pub(crate) struct Memory {
 pub(crate) struct Body {
     pub(crate) bytes: Vec<u8>,
     /// Given back when this is dropped.
-    taken: Option<OwnedSemaphorePermit>,
+    _taken: Taken,
+}
+
+/// The memory of a body.
+#[derive(Debug, Default)]
+struct Taken {
+    permit: Option<OwnedSemaphorePermit>,
+    /// Whether it is what is kept apart: then it is enough.
+    whole: bool,
 }
 
 impl Memory {
-    /// So many bytes.
-    pub(crate) fn new(bytes: usize) -> Self {
+    /// So many bytes, of which one body may have `most`.
+    pub(crate) fn new(bytes: usize, most: usize) -> Self {
         Self {
-            free: Arc::new(Semaphore::new(bytes)),
+            free: Arc::new(Semaphore::new(bytes.saturating_sub(most))),
+            whole: Arc::new(Semaphore::new(1)),
+            most,
         }
     }
 
-    /// The body of a request. Each takes memory as it comes in, so that whoever sends slowly keeps nothing from others.
+    /// The body of a request.
     ///
     /// # Errors
     ///
-    /// The answer to give where it is larger than `most` bytes, or breaks.
-    pub(crate) async fn body<B>(&self, request: Request<B>, most: usize) -> Result<Body, Answer>
+    /// The answer to give where it is too large, or breaks.
+    pub(crate) async fn body<B>(&self, request: Request<B>) -> Result<Body, Answer>
     where
         B: hyper::body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let most = self.most;
         let mut incoming = std::pin::pin!(Limited::new(request.into_body(), most));
-        let mut body = Body {
-            bytes: Vec::new(),
-            taken: None,
-        };
+        let (mut bytes, mut taken) = (Vec::new(), Taken::default());
         while let Some(frame) = incoming.frame().await {
             let frame = frame.map_err(|error| {
                 if error.is::<http_body_util::LengthLimitError>() {
@@ -109,17 +126,34 @@ impl Memory {
                 }
             })?;
             let Ok(data) = frame.into_data() else { continue };
-            // Waits for others to be done, at most as long as an answer may take. The semaphore is never closed.
-            let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
-            if let Ok(more) = Arc::clone(&self.free).acquire_many_owned(bytes).await {
-                match &mut body.taken {
-                    Some(taken) => taken.merge(more),
+            taken = self.take(taken, data.len()).await;
+            bytes.extend_from_slice(&data);
+        }
+        Ok(Body { bytes, _taken: taken })
+    }
+
+    /// Takes more memory. Waits for others to be done, at most as long as an answer may take.
+    async fn take(&self, mut taken: Taken, bytes: usize) -> Taken {
+        if taken.whole {
+            return taken;
+        }
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        // The semaphores are never closed.
+        tokio::select! {
+            biased;
+            Ok(more) = Arc::clone(&self.free).acquire_many_owned(bytes) => {
+                match &mut taken.permit {
+                    Some(permit) => permit.merge(more),
                     none => *none = Some(more),
                 }
+                taken
             }
-            body.bytes.extend_from_slice(&data);
+            Ok(permit) = Arc::clone(&self.whole).acquire_owned() => Taken {
+                permit: Some(permit),
+                whole: true,
+            },
+            else => taken,
         }
-        Ok(body)
     }
 }
 
@@ -288,6 +322,10 @@ impl<H: Handler> Speaker<H> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
     use tokio::io::AsyncReadExt;
     use tokio::io::AsyncWriteExt;
 
@@ -302,7 +340,7 @@ mod tests {
 
     impl Handler for Echo {
         async fn answer(&self, request: Request<Incoming>) -> Answer {
-            let body = self.memory.body(request, 5).await;
+            let body = self.memory.body(request).await;
             self.arrived.add_permits(1);
             let _permit = self.may.acquire().await;
             body.map_or_else(
@@ -316,7 +354,7 @@ mod tests {
         let listener = listen("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let echo = Arc::new(Echo {
-            memory: Memory::new(10),
+            memory: Memory::new(10, 5),
             may: Semaphore::new(permits),
             arrived: Semaphore::new(0),
         });
@@ -369,14 +407,58 @@ mod tests {
     /// What is read at the same time is bounded: the next one waits until there is memory again.
     #[tokio::test]
     async fn memory_for_bodies_is_bounded() {
-        let memory = Memory::new(7);
+        let memory = Memory::new(12, 5);
         let request = || Request::new(Full::new(Bytes::from_static(b"12345")));
-        let first = memory.body(request(), 5).await.unwrap();
-        let mut second = std::pin::pin!(memory.body(request(), 5));
-        assert!(futures::poll!(second.as_mut()).is_pending());
+        let first = memory.body(request()).await.unwrap();
+        let _second = memory.body(request()).await.unwrap();
+        let mut third = std::pin::pin!(memory.body(request()));
+        assert!(futures::poll!(third.as_mut()).is_pending());
         drop(first);
-        assert_eq!(second.await.unwrap().bytes, b"12345");
+        let third = third.await.unwrap();
+        assert_eq!(third.bytes, b"12345");
+        drop(third);
         assert_eq!(memory.free.available_permits(), 7);
+    }
+
+    /// Each has a part of what all need: one of them is read to its end, and then the others are.
+    #[tokio::test]
+    async fn large_bodies_do_not_wait_for_each_other() {
+        let memory = Memory::new(12, 6);
+        let mut senders = Vec::new();
+        let mut bodies = Vec::new();
+        for _ in 0..3 {
+            let (sender, frames) = futures::channel::mpsc::unbounded::<Result<Frame<Bytes>, Infallible>>();
+            senders.push(sender);
+            let body = memory.body(Request::new(StreamBody::new(frames)));
+            bodies.push(async { body.await.map(|body| body.bytes.clone()) });
+        }
+        let mut all = std::pin::pin!(futures::future::join_all(bodies));
+        for part in [&b"12"[..], b"3456"] {
+            for sender in &senders {
+                sender
+                    .unbounded_send(Ok(Frame::data(Bytes::from_static(part))))
+                    .unwrap();
+            }
+            assert!(futures::poll!(all.as_mut()).is_pending());
+        }
+        drop(senders);
+        // All that they wait for now is each other.
+        let mut read = futures::poll!(all.as_mut());
+        for _ in 0..10 {
+            if read.is_pending() {
+                read = futures::poll!(all.as_mut());
+            }
+        }
+        let Poll::Ready(read) = read else {
+            panic!("they wait for each other");
+        };
+        for body in read {
+            assert_eq!(body.unwrap(), b"123456");
+        }
+        assert_eq!(
+            (memory.free.available_permits(), memory.whole.available_permits()),
+            (6, 1)
+        );
     }
 
     #[tokio::test]

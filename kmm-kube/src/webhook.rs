@@ -83,7 +83,7 @@ pub(crate) async fn start(
     if let Some(listener) = observe::listener("webhooks", &address).await? {
         let desk = Arc::new(Desk {
             cluster: RwLock::default(),
-            memory: Memory::new(MEMORY),
+            memory: Memory::new(MEMORY, LARGEST),
             room: Arc::new(Semaphore::new(ROOM)),
             metrics: Arc::clone(metrics),
         });
@@ -123,7 +123,7 @@ impl Desk {
 
     async fn review(&self, webhook: Webhook, request: Request<Incoming>) -> Answer {
         let begun = Instant::now();
-        let body = match self.memory.body(request, LARGEST).await {
+        let body = match self.memory.body(request).await {
             Ok(body) => body,
             Err(refusal) => return refusal,
         };
@@ -137,6 +137,8 @@ impl Desk {
         // A large object takes its time; connections do not wait for it.
         let answered = tokio::task::spawn_blocking(move || {
             let _permit = permit;
+            // All of it, with its memory: whoever asked may go before this is done.
+            let body = body;
             admission::answer(webhook, &body.bytes, &cluster)
         });
         match answered.await {

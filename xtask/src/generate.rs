@@ -189,7 +189,8 @@ fn troubleshooting() -> String {
         (
             Progress::Stuck,
             "Stuck",
-            "A person has to do something. Each of these is an event of the type `Warning`, too.",
+            "A person has to do something. Each of these is an event of the type `Warning`, too; what keeps single nodes out is one \
+             event of the Module, `NodesLeftOut`.",
         ),
         (
             Progress::Waiting,
@@ -251,8 +252,11 @@ shut ([what each of them asks](explain.md)), each with the change that opens it.
 | `... is no configuration: ...` | a key that nobody knows, or a value of the wrong kind, in the ConfigMap | mend the key that is named, then `kubectl -n kmm-operator-system rollout restart deployment/kmm-operator` |
 | `no image of the worker` | `RELATED_IMAGE_WORKER` is not set | set it in the Deployment, or `workerImage` of the chart |
 | `no way to a cluster`, `the API server gives no answer` | no service account token, or the API server cannot be reached from the pod | look at the pod's service account and the network policies of its namespace |
-| `a watch broke` with `forbidden` | a role is missing or was changed | apply the manifests again |
+| `a watch broke and is taken up again`, `the Lease cannot be read or written`, with the server's 403 | a role is missing or was changed | apply the manifests again |
 | `another one is the leader` | another operator, or the Go operator, holds the Lease | nothing, if it is to be so; otherwise stop the other one |
+| `the Lease ... was lost: another operator may be the leader now` | the Lease could not be renewed in time; the operator ends, and Kubernetes starts it again | nothing; where it comes again and again, the API server is too slow, or cannot be reached |
+| `could not serve ... at ...` | the address in the configuration is in use, or none of the pod's | correct the address in the ConfigMap, then restart as above |
+| `no certificate to serve with`, of the webhooks | the Secret with the certificate is not there, or holds none | `kubectl -n kmm-operator-system describe pod` says what is missing; [install.md](install.md) how it is made |
 | `the watch of ... ended`, `the watch of ... broke down`, `a write broke down` | a fault of the operator, which ends; Kubernetes starts it again | report it, with the log |
 | `nothing is done while this cannot be read` | an object was written that the operator cannot read | mend or delete the object that is named |
 
@@ -291,3 +295,59 @@ Why loading or unloading failed on a node: [reasons.md](reasons.md), each with i
 
 Written by `cargo xtask generate` from what the program itself prints. The names are stable.
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts of all files of Rust below a folder of the workspace.
+    fn sources(folder: &Path, into: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_of_the_log_is_what_the_program_says() {
+        let mut programs = String::new();
+        for folder in ["kmm-cli/src/commands", "kmm-kube/src"] {
+            sources(&steps::root().join(folder), &mut programs);
+        }
+        let (_, table) = TROUBLESHOOTING.split_once("## It does not start").unwrap();
+        let (table, _) = table.split_once("\n## ").unwrap();
+        let rows = table.lines().filter(|line| line.starts_with("| `"));
+        let cells = rows.map(|row| row.split('|').nth(1).unwrap());
+        let quoted: Vec<&str> = cells
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            .collect();
+        assert!(quoted.len() > 10, "{quoted:?}");
+        for quoted in quoted {
+            for part in quoted.split("...").map(str::trim).filter(|part| part.len() > 1) {
+                assert!(programs.contains(part), "nothing says `{part}`");
+            }
+        }
+    }
+
+    #[test]
+    fn every_reason_is_in_its_guide_with_its_cause() {
+        let (troubleshooting, reasons) = (troubleshooting(), reasons());
+        for help in Cause::HELP {
+            let row = format!("| `{}` | {} |", help.code, help.means);
+            assert_eq!(troubleshooting.matches(&row).count(), 1, "{}", help.code);
+            assert!(
+                help.mend.is_empty() || troubleshooting.contains(help.mend),
+                "{}",
+                help.code
+            );
+        }
+        for reason in Reason::ALL {
+            let row = format!("| `{reason}` | {} | {} |", reason.cause(), reason.mend());
+            assert_eq!(reasons.matches(&row).count(), 1, "{reason}");
+        }
+    }
+}

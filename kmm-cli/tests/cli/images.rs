@@ -250,6 +250,35 @@ fn what_cannot_be_told_is_neither_yes_nor_no() {
 }
 
 /// "No" is certain as soon as one image does not fit.
+/// The name of a file could be that of an image, too: who means which one says so.
+#[test]
+fn a_file_is_not_taken_for_an_image_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("nic.tar"), "").unwrap();
+    let run = |arguments: &[&str]| command(arguments).current_dir(folder.path()).output().unwrap();
+    for arguments in [["image", "check", "nic.tar"], ["image", "inspect", "nic.tar"]] {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(
+            stderr(&output),
+            "kmm: `nic.tar` is a file here: say `oci-archive:nic.tar` or `docker-archive:nic.tar` for it, or `docker://nic.tar` \
+             for an image of this name in a registry\n"
+        );
+    }
+    // What says what it is, and what is no archive, is as ever.
+    for image in [
+        "docker://127.0.0.1:1/nic.tar",
+        "127.0.0.1:1/nic.tar",
+        "127.0.0.1:1/nic",
+    ] {
+        let output = run(&["image", "inspect", image]);
+        assert!(!stderr(&output).contains("is a file here"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("127.0.0.1:1"), "{}", stderr(&output));
+    }
+    let output = run(&["image", "inspect", "oci-archive:nic.tar"]);
+    assert!(!stderr(&output).contains("is a file here"), "{}", stderr(&output));
+}
+
 #[test]
 fn the_worst_of_several_images_decides() {
     let gone = "dir:examples/images/nothing";

@@ -34,6 +34,30 @@ fn guides() {
     guides.iter().for_each(|guide| check(guide));
 }
 
+/// What mends a reason may name a command, which nobody has run here: it is there, with these options.
+#[test]
+fn the_commands_that_mends_name_exist() {
+    let mut seen = 0;
+    for guide in ["troubleshooting.md", "reasons.md"] {
+        let text = fs::read_to_string(workspace().join("docs/guide").join(guide)).unwrap();
+        let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        for quoted in quoted.chain(text.lines()) {
+            let Some(line) = quoted.strip_prefix("kmm ") else {
+                continue;
+            };
+            let mut words = line.split(' ');
+            let help = kmm(&[words.next().unwrap(), "--help"]);
+            assert_eq!(help.status.code(), Some(0), "{guide}: {quoted}");
+            for option in words.filter(|word| word.starts_with('-')) {
+                let is_named = |line: &str| line.split([' ', ',']).any(|word| word == option);
+                assert!(stdout(&help).lines().any(is_named), "{guide}: {quoted}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "{seen}");
+}
+
 #[test]
 fn completions() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {

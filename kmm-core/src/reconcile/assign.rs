@@ -241,7 +241,8 @@ fn decide(node: &Node, kernel: &Arc<str>, candidate: &mut Candidate) -> (Decisio
                 return (Decision::Keep(cause), Standing::Held { kernel: kernel() });
             }
             None => {
-                let label = names::version_module(name);
+                // Nothing moves the label of administrators over to this one yet.
+                let label = labels.version.clone();
                 let cause = Cause::VersionLabelMissing { wanted, label };
                 return (Decision::Drop(cause), Standing::Held { kernel: kernel() });
             }
@@ -529,3 +530,6 @@ fn target_label(node: &Node, label: &str, wanted: bool) -> Option<(String, Optio
         (true, true) | (false, false) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,7 +146,7 @@ pub enum Cause {
         /// The namespace.
         namespace: String,
     },
-    /// The selector matches no node that can run pods.
+    /// The selector matches no node.
     NoNodes,
     /// Nodes that the selector matches, but that cannot have it.
     NodesLeftOut {
@@ -175,8 +175,6 @@ pub enum Cause {
     },
     /// The node neither has nor is to have a module.
     NodeIdle,
-    /// The node is not ready, so that its kubelet does nothing.
-    NodeNotReady,
     /// No mapping takes the kernel of the node.
     NoMapping {
         /// The kernel.
@@ -208,7 +206,7 @@ pub enum Cause {
     VersionLabelMissing {
         /// The version of the Module.
         wanted: String,
-        /// The label that an administrator sets.
+        /// The label that is to say it.
         label: String,
     },
     /// The NodeModulesConfig is as it should be.
@@ -508,7 +506,6 @@ impl Cause {
             Self::NodeReplaced => "NodeReplaced",
             Self::NodeUnschedulable { .. } => "NodeUnschedulable",
             Self::NodeIdle => "NodeIdle",
-            Self::NodeNotReady => "NodeNotReady",
             Self::NoMapping { .. } => "NoMapping",
             Self::Unresolved { .. } => "Unresolved",
             Self::ImageNotReady { .. } => "ImageNotReady",
@@ -600,7 +597,6 @@ impl Cause {
             | Self::DevicePluginReplaced { .. }
             | Self::PluginLabelsWriting => Progress::Acting,
             Self::WaitingForNodes { .. }
-            | Self::NodeNotReady
             | Self::ImageNotReady { .. }
             | Self::VersionHeld { .. }
             | Self::KernelChanged { .. }

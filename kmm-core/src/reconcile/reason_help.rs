@@ -53,7 +53,7 @@ const HELP: &[Help] = &[
     waiting(
         "WaitingForNodes",
         "The Module is being deleted, and nodes may still have it loaded.",
-        "Look at the named nodes with `kmm explain --cluster`. A node that will never come back has to be deleted.",
+        "Look at the named nodes with `kmm explain --cluster NAMESPACE/MODULE NODE`. A node that will never come back has to be deleted.",
     ),
     done("ModuleReleased", "No node has the Module any more: it may go."),
     acting(
@@ -72,7 +72,7 @@ const HELP: &[Help] = &[
     stuck(
         "NodesLeftOut",
         "The selector matches nodes that cannot have the module: taints, no mapping, an error in a template, or their version label.",
-        "The message says which it is. `kmm explain --cluster MODULE NODE` gives the change for one of the nodes.",
+        "The message says which it is. `kmm explain --cluster NAMESPACE/MODULE NODE` gives the change for one of the nodes.",
     ),
     done(
         "ModuleCurrent",
@@ -80,7 +80,7 @@ const HELP: &[Help] = &[
     ),
     acting("ModuleWriting", "The objects of the Module are being written."),
     done("NotSelected", "The labels of the node do not fit the selector."),
-    acting("NodeGoing", "The node is being deleted."),
+    acting("NodeGoing", "The node is being deleted, or has gone."),
     acting(
         "NodeReplaced",
         "Another node has the name now; what was noted of the one before is taken over.",
@@ -88,38 +88,33 @@ const HELP: &[Help] = &[
     stuck(
         "NodeUnschedulable",
         "The node has taints that neither the Module nor the operator tolerates. A cordon is one.",
-        "Add a toleration to `spec.tolerations`, or take the taint off: `kubectl uncordon NODE`, `kubectl taint node NODE KEY:EFFECT-`.",
+        "Add a toleration to `spec.tolerations`, or take the taint off: `kubectl uncordon NODE`, `kubectl taint node NODE KEY:EFFECT-`. Those that begin with `node.kubernetes.io/`, but for the cordon, go by themselves when the node is well: look at `kubectl describe node NODE`.",
     ),
     done("NodeIdle", "The node neither has nor is to have a module."),
-    waiting(
-        "NodeNotReady",
-        "The node is not ready, so that its kubelet starts no pod.",
-        "Look at `kubectl describe node NODE`.",
-    ),
     stuck(
         "NoMapping",
         "No kernel mapping takes the kernel of the node.",
-        "Add a mapping. `kmm explain --cluster MODULE NODE` prints one, `kmm match REGEXP KERNEL` tries a regexp.",
+        "Add a mapping. `kmm explain --cluster NAMESPACE/MODULE NODE` prints one, `kmm match REGEXP KERNEL` tries a regexp.",
     ),
     stuck(
         "Unresolved",
-        "A mapping takes the kernel, but its templates do not expand, or its regexp is wrong.",
-        "Mend what the message names; `kmm validate` and `kmm resolve` show it before it is applied.",
+        "A mapping takes the kernel, but its templates do not expand, or the kernel has too few parts for them; or a regexp is wrong that comes before.",
+        "Mend what the message names; `kmm validate FILE` and `kmm resolve -f FILE -k KERNEL` show it before it is applied.",
     ),
     waiting(
         "ImageNotReady",
         "The image is not known to exist yet, so that nothing changes on the node.",
-        "Look at the reasons of the image: `PullFailed`, `ImageMissing`, `ImageToMake`.",
+        "Look at the reasons of the image, which `kmm explain --cluster NAMESPACE/MODULE` prints too: `PullFailed`, `PullUnschedulable`, `RegistryWaiting`, `ImageMissing`, `ImageToMake`, `ImageNotMade`.",
     ),
     waiting(
         "VersionHeld",
-        "Ordered upgrade: the node keeps the version that its label names.",
-        "Set the label of the node to the version of the Module when its turn has come.",
+        "Ordered upgrade: the node keeps the version that its label names, which is not that of the Module.",
+        "When its turn has come: `kubectl label node NODE --overwrite beta.kmm.node.kubernetes.io/version-worker-pod.NAMESPACE.MODULE=VERSION`. Nothing moves the labels of versions yet.",
     ),
     stuck(
         "VersionLabelMissing",
-        "Ordered upgrade: the node has no label with a version.",
-        "`kubectl label node NODE LABEL=VERSION`, with the label that the message names.",
+        "Ordered upgrade: the node has no label that says which version is loaded on it.",
+        "`kubectl label node NODE LABEL=VERSION`, with the label that the message names. Nothing sets it yet; the label `kmm.node.kubernetes.io/version-module.NAMESPACE.MODULE` alone has no effect.",
     ),
     done(
         "Assigned",
@@ -133,7 +128,10 @@ const HELP: &[Help] = &[
     done("Loaded", "The module is loaded as wanted, on this boot."),
     done("LoadFinished", "The module has been loaded."),
     acting("Loading", "A pod that loads the module is made."),
-    acting("Unloading", "A pod that unloads the module is made."),
+    acting(
+        "Unloading",
+        "A pod that unloads the module is made; before that the `.ready` label is taken off the node.",
+    ),
     done("UnloadFinished", "The module has been unloaded."),
     done(
         "GoneWithReboot",
@@ -142,7 +140,7 @@ const HELP: &[Help] = &[
     waiting(
         "KernelChanged",
         "The node runs another kernel than its entry is for; the entry will follow.",
-        "",
+        "If it stays so, there is no image for the new kernel, or the Module is held back there: another line of `kmm explain --cluster NAMESPACE/MODULE NODE` says which (`ImageNotReady`, `Unresolved`, `VersionHeld`).",
     ),
     waiting(
         "RebootNotReady",
@@ -152,22 +150,22 @@ const HELP: &[Help] = &[
     waiting(
         "WorkerBusy",
         "The worker pod has not come to its end.",
-        "If it stays so: `kubectl -n NAMESPACE describe pod POD`. A pod that stays `Pending` was refused by the kubelet, or its image is being pulled.",
+        "If it stays so: `kubectl -n NAMESPACE describe pod POD`. A pod that stays `Pending` waits for its image, or for a folder of the node that cannot be mounted; where nothing is said of it, the kubelet does not answer. A worker that runs for long has a modprobe that does not end: see the kernel's log.",
     ),
     stuck(
         "WorkerWaiting",
-        "A container of the worker pod cannot be started: its image cannot be pulled, or it cannot be made.",
-        "Mend what the message names: the image, `imageRepoSecret`, or the settings of the node's runtime.",
+        "A container of the worker pod cannot be started: its image cannot be pulled, it cannot be made, or the kubelet refuses it.",
+        "Mend what the message names: the image, `imageRepoSecret`, or the settings of the node's runtime. A change of the Module makes another pod.",
     ),
     stuck(
         "WorkerFailing",
         "The worker fails, and the kubelet starts it again and again.",
-        "The message holds the `reason` of the worker: reasons.md says what mends it.",
+        "The message holds the `reason` of the worker: reasons.md says what mends it. A change of the Module makes another pod. A mended image needs another tag: under the old one the pod keeps the image that it has. Or, with `imagePullPolicy: Always`, delete the pod.",
     ),
     stuck(
         "WorkerFailed",
-        "The worker pod has failed for good; another one follows after a wait that doubles.",
-        "The message holds the `reason` of the worker: reasons.md says what mends it.",
+        "The worker pod has failed for good; another one follows after a wait that doubles. Its worker failed, or the kubelet gave the pod up: evicted, or refused for want of room.",
+        "The message holds the `reason` of the worker, and reasons.md says what mends it; or it is the kubelet's (`Evicted`, `OutOfcpu`): make room on the node.",
     ),
     acting(
         "WorkerOutdated",
@@ -176,7 +174,7 @@ const HELP: &[Help] = &[
     waiting(
         "WorkerGoing",
         "The worker pod is being removed; nothing is done until it has gone.",
-        "If it stays so, the kubelet of the node does not answer, or the pod has a finalizer of somebody else's.",
+        "If it stays so, the kubelet of the node does not answer, or the pod has a finalizer of somebody else's. A node that will never come back has to be deleted.",
     ),
     acting(
         "WorkerOrphaned",
@@ -184,18 +182,18 @@ const HELP: &[Help] = &[
     ),
     stuck(
         "WorkerConfigUnreadable",
-        "The annotation of a worker pod that says what was loaded was changed, and cannot be read.",
-        "Delete the pod; the operator makes another one.",
+        "A worker pod succeeded, and what it did cannot be read: its annotation `kmm.node.kubernetes.io/worker-config` or its label `kmm.node.kubernetes.io/worker-action` (`Load`, `Unload`) was changed.",
+        "Put back what was changed. Or give the pod up: `kubectl -n NAMESPACE delete pod POD --wait=false`, then take its finalizer off, `kubectl -n NAMESPACE patch pod POD --type=merge -p '{\"metadata\":{\"finalizers\":null}}'`: what is wanted is loaded anew, and what is not wanted stays loaded until the node is booted again.",
     ),
     stuck(
         "WorkerImpossible",
-        "A worker pod cannot be made: the Module has firmware, and the operator knows no folder for it.",
-        "Set `worker.firmwareHostPath` in the configuration of the operator.",
+        "A worker pod cannot be made: the Module has firmware, and the operator knows no folder for it; or a name in its loading order is not one word.",
+        "Set `worker.firmwareHostPath` in the configuration of the operator, and start it anew; or correct `modulesLoadingOrder`. The message says which.",
     ),
     waiting(
         "WaitingForUsers",
         "The module is not unloaded before the pods that use it have left.",
-        "Look at why the named pods stay.",
+        "They leave when the DaemonSet controller has deleted them and their kubelet has stopped them: `kubectl -n NAMESPACE describe pod POD`. A kubelet that does not answer, or a finalizer of somebody else's, keeps them.",
     ),
     done("NoImages", "No node needs an image."),
     acting(
@@ -207,21 +205,25 @@ const HELP: &[Help] = &[
         "PullStarted",
         "A pod is made that pulls the image, to see whether it exists.",
     ),
-    waiting("Pulling", "A pod pulls the image.", ""),
+    waiting(
+        "Pulling",
+        "A pod pulls the image.",
+        "If it stays so: `kubectl -n NAMESPACE describe pod POD`. The image is large, or the kubelet of the pod's node does not answer.",
+    ),
     stuck(
         "PullFailed",
         "The image cannot be pulled, and it is tried again.",
-        "Push the image, or mend its name, `imageRepoSecret` or `registryTLS`. `kmm images` names every image that is needed.",
+        "Push the image, or mend its name in the mapping or `imageRepoSecret`: it is tried again. `kmm images -f FILE` names every image that is needed. What the message says of certificates and mirrors is set in the runtime of the node: `registryTLS` changes nothing here.",
     ),
     stuck(
         "PullUnschedulable",
         "The pod that pulls the image finds no node.",
-        "The message of the scheduler says why; often no node that the selector matches has room.",
+        "The message of the scheduler says why; often no node that the selector matches has room, or the Module does not tolerate a taint.",
     ),
     stuck(
         "ImageMissing",
         "The image does not exist, and nothing can make it.",
-        "Push the image, or name another one in the mapping.",
+        "Name another image in the mapping. Or push the image, and change `imageRebuildTriggerGeneration` of the Module: it is not looked for again by itself.",
     ),
     acting("RegistryAsked", "The registry is asked for the image."),
     stuck(
@@ -231,13 +233,13 @@ const HELP: &[Help] = &[
     ),
     waiting(
         "ImageToMake",
-        "The image is to be built, or signed.",
-        "Images are not built or signed in the cluster yet: push the image.",
+        "The image does not exist, and is to be built, or signed.",
+        "Images are not built or signed in the cluster yet. Push the image, then change `imageRebuildTriggerGeneration` of the Module: it is not looked for again by itself.",
     ),
     stuck(
         "ImageNotMade",
-        "The image could not be built, or signed.",
-        "Look at the log of the pod; then change `imageRebuildTriggerGeneration` of the Module.",
+        "The Go operator could not build, or sign, the image.",
+        "Push the image, then change `imageRebuildTriggerGeneration` of the Module: all images are looked for anew. None is built or signed in the cluster yet.",
     ),
     acting(
         "ImagesForgotten",
@@ -249,7 +251,7 @@ const HELP: &[Help] = &[
     waiting(
         "OldDevicePluginKept",
         "A DaemonSet of another version stays as long as nodes want it.",
-        "",
+        "It goes when no node has the label `beta.kmm.node.kubernetes.io/version-schedule-pod.NAMESPACE.MODULE` with its version any more. Nothing moves the labels of versions yet: `kubectl label node NODE --overwrite` with the version of the Module.",
     ),
     waiting(
         "OldDevicePluginUncounted",
@@ -346,12 +348,47 @@ mod tests {
         assert_eq!(seen, HELP.len());
     }
 
+    /// Who waits asks what to do, too.
     #[test]
-    fn what_is_stuck_can_be_mended() {
+    fn what_stays_can_be_mended() {
         for help in HELP {
             assert!(help.means.ends_with('.'), "{}", help.code);
-            let is_stuck = help.progress == Progress::Stuck;
-            assert!(!is_stuck || help.mend.ends_with('.'), "{}", help.code);
+            let is_mended = help.mend.ends_with(['.', ')']);
+            let stays = matches!(help.progress, Progress::Stuck | Progress::Waiting);
+            assert_eq!(is_mended, stays, "{}", help.code);
+            // They are cells of a table.
+            assert!(
+                !help.means.contains(['|', '\n']) && !help.mend.contains(['|', '\n']),
+                "{}",
+                help.code
+            );
         }
+    }
+
+    /// A reason that nothing gives is none.
+    #[test]
+    fn every_cause_is_given_by_a_controller() {
+        let controllers = [
+            include_str!("assign.rs"),
+            include_str!("device_plugin.rs"),
+            include_str!("images.rs"),
+            include_str!("module.rs"),
+            include_str!("namespace.rs"),
+            include_str!("node_modules/mod.rs"),
+            include_str!("node_modules/module.rs"),
+            include_str!("node_modules/sync.rs"),
+            include_str!("plugin_labels.rs"),
+        ]
+        .concat();
+        let mut given: Vec<&str> = controllers
+            .split("Cause::")
+            .skip(1)
+            .map(|part| part.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap())
+            .collect();
+        given.sort_unstable();
+        given.dedup();
+        let mut all: Vec<&str> = HELP.iter().map(|help| help.code).collect();
+        all.sort_unstable();
+        assert_eq!(given, all);
     }
 }

@@ -51,7 +51,6 @@ impl fmt::Display for Cause {
                 quoted(f, taints)
             }
             Self::NodeIdle => f.write_str("the node neither has nor is to have a module"),
-            Self::NodeNotReady => f.write_str("the node is not ready: its kubelet starts no pod"),
             Self::NoMapping { kernel } => write!(f, "no kernel mapping takes `{kernel}`"),
             Self::Unresolved { kernel, error } => write!(f, "kernel `{kernel}`: {error}"),
             Self::ImageNotReady { image, state } => match state {
@@ -193,7 +192,9 @@ impl fmt::Display for Cause {
                 )?;
                 said(f, message)
             }
-            Self::ImageToMake { image, action } => write!(f, "`{image}`: {action} is under way"),
+            Self::ImageToMake { image, action } => {
+                write!(f, "`{image}` does not exist, and {action} is not done")
+            }
             Self::ImageNotMade { image, action } => write!(f, "`{image}`: {action} failed"),
             Self::ImagesForgotten => {
                 f.write_str("`imageRebuildTriggerGeneration` changed: all images are looked for anew")

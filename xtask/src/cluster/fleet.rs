@@ -30,6 +30,9 @@ use tokio::task::JoinSet;
 /// Requests that kubelets send at the same time. Real ones are as many as there are nodes.
 const HANDS: usize = 48;
 
+/// How long one waits at most before it asks again.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 /// How often a kubelet renews the Lease of its node.
 const RENEWAL: Duration = Duration::from_secs(10);
 
@@ -112,10 +115,10 @@ async fn tend_all(client: Client, work: Arc<Mutex<Work>>) {
             // The semaphore is never closed.
             let _hand = hands.acquire().await;
             let waited = seen.elapsed();
-            let done = take(&api, &pod, step).await;
+            let failed = take(&api, &pod, step).await;
             let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
             work.pods += 1;
-            work.failed += u32::from(!done);
+            work.failed += failed;
             work.waited += waited;
             work.time += seen.elapsed();
         });
@@ -133,27 +136,53 @@ fn next_step(pod: &DynamicObject) -> Option<Step> {
     (pod.data["status"]["phase"] != "Succeeded").then_some(Step::Ended)
 }
 
-/// Does it; whether that went well. A pod that is gone needs nothing.
-async fn take(api: &Api<DynamicObject>, pod: &DynamicObject, step: Step) -> bool {
-    for _ in 0..5 {
+/// Does it; how often that failed. A pod that is gone needs nothing.
+async fn take(api: &Api<DynamicObject>, pod: &DynamicObject, step: Step) -> u32 {
+    let name = pod.name_any();
+    let mut patience = Patience::default();
+    loop {
         let answer = match step {
             Step::Ended => {
                 let patch = Patch::Merge(ended(&pod.data["spec"]));
                 let params = PatchParams::default();
-                api.patch_status(&pod.name_any(), &params, &patch).await.map(drop)
+                api.patch_status(&name, &params, &patch).await.map(drop)
             }
             Step::LetGo => {
                 let params = DeleteParams::default().grace_period(0);
-                api.delete(&pod.name_any(), &params).await.map(drop)
+                api.delete(&name, &params).await.map(drop)
             }
         };
-        match answer {
-            Ok(()) => return true,
-            Err(kube::Error::Api(status)) if status.code == 404 => return true,
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        match patience.end(answer).await {
+            None => {}
+            Some(Err(kube::Error::Api(status))) if status.code != 404 => {
+                println!("a kubelet could not tend `{name}`: {status}");
+                return patience.failed + 1;
+            }
+            Some(_) => return patience.failed,
         }
     }
-    false
+}
+
+/// Asks an API server again that is busy, or is not reached, however often it takes, as kubelets do. Who gives up would
+/// leave a pod behind for which everybody waits.
+#[derive(Default)]
+struct Patience {
+    failed: u32,
+}
+
+impl Patience {
+    /// The answer, where it is one; else nothing, after a wait.
+    async fn end(&mut self, answer: kube::Result<()>) -> Option<kube::Result<()>> {
+        match &answer {
+            Err(kube::Error::Api(status)) if status.code != 429 && status.code < 500 => return Some(answer),
+            Err(_) => {}
+            Ok(()) => return Some(answer),
+        }
+        let wait = Duration::from_millis(100) * 2_u32.pow(self.failed.min(6));
+        self.failed += 1;
+        tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
+        None
+    }
 }
 
 /// The status of a pod whose containers did their work.
@@ -238,8 +267,13 @@ async fn renew(client: Client, node: String) -> Result<()> {
         },
     });
     let params = PatchParams::apply("kubelet").force();
-    api.patch(&node, &params, &Patch::Apply(&lease)).await?;
-    Ok(())
+    let mut patience = Patience::default();
+    loop {
+        let answer = api.patch(&node, &params, &Patch::Apply(&lease)).await;
+        if let Some(renewed) = patience.end(answer.map(drop)).await {
+            return Ok(renewed?);
+        }
+    }
 }
 
 async fn report(client: Client, node: String) -> Result<()> {
@@ -248,12 +282,53 @@ async fn report(client: Client, node: String) -> Result<()> {
     let patch = json!({"status": {"conditions": [{
         "type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": timestamp(),
     }]}});
-    api.patch_status(&node, &PatchParams::default(), &Patch::Strategic(&patch))
-        .await?;
-    Ok(())
+    let (params, patch) = (PatchParams::default(), Patch::Strategic(&patch));
+    let mut patience = Patience::default();
+    loop {
+        let answer = api.patch_status(&node, &params, &patch).await;
+        if let Some(reported) = patience.end(answer.map(drop)).await {
+            return Ok(reported?);
+        }
+    }
 }
 
 fn timestamp() -> String {
     let now = k8s_openapi::jiff::Timestamp::now();
     now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn answer(code: u16) -> kube::Result<()> {
+        match code {
+            200 => Ok(()),
+            code => Err(kube::Error::Api(
+                Status::failure("busy", "Busy").with_code(code).boxed(),
+            )),
+        }
+    }
+
+    /// What it comes to where the API server gives these answers, and how often it failed.
+    async fn outcome(answers: &[u16]) -> (Option<bool>, u32) {
+        let mut patience = Patience::default();
+        for code in answers {
+            if let Some(end) = patience.end(answer(*code)).await {
+                return (Some(end.is_ok()), patience.failed);
+            }
+        }
+        (None, patience.failed)
+    }
+
+    #[tokio::test]
+    async fn kubelets_ask_a_busy_server_again_until_it_answers() {
+        assert_eq!(outcome(&[200]).await, (Some(true), 0));
+        assert_eq!(outcome(&[429, 500, 503, 200]).await, (Some(true), 3));
+        for refusal in [404, 409, 422] {
+            assert_eq!(outcome(&[500, refusal, 200]).await, (Some(false), 1), "{refusal}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::cli::ImageInspect;
 use crate::exit::ExitStatus;
+use crate::image_source;
 use crate::image_source::ImageSource;
 use crate::printer::Printer;
 use crate::render::chain;
@@ -75,8 +76,8 @@ pub fn run(arguments: &ImageInspect, printer: &Printer) -> Result<ExitStatus> {
     let references: Vec<Reference> = arguments
         .images
         .iter()
-        .map(|image| image.parse())
-        .collect::<Result<_, _>>()?;
+        .map(|image| image_source::reference(image))
+        .collect::<Result<_>>()?;
     let source = ImageSource::new(&arguments.registry);
     let (mut images, mut status) = (Vec::new(), ExitStatus::Yes);
     for (name, reference) in arguments.images.iter().zip(&references) {

@@ -19,6 +19,7 @@ use kmm_oci::reference::ImageNameError;
 
 use crate::cli::ImageCheck;
 use crate::cli::Manifests;
+use crate::image_source;
 use crate::image_source::architecture;
 use crate::manifests;
 use crate::manifests::Loaded;
@@ -130,7 +131,7 @@ fn by_hand(arguments: &ImageCheck, kernels: &[KernelVersion]) -> Result<Plan> {
     };
     let mut plan = Plan::default();
     for image in &arguments.images {
-        let reference: Reference = image.parse()?;
+        let reference = image_source::reference(image)?;
         for kernel in every(kernels) {
             let purpose = Purpose {
                 module: None,
@@ -212,7 +213,7 @@ fn by_mapping(kernels: &[KernelVersion], loaded: &Loaded) -> Result<Plan> {
 fn as_if(arguments: &ImageCheck, kernels: &[KernelVersion], loaded: &Loaded) -> Result<Plan> {
     let mut plan = Plan::default();
     for image in &arguments.images {
-        let reference: Reference = image.parse()?;
+        let reference = image_source::reference(image)?;
         for (compiled, object) in loaded.modules.iter().zip(&loaded.objects) {
             let Some((tls, purpose)) = general(compiled, object) else {
                 continue;

@@ -1,5 +1,6 @@
 //! The answer of `kmm preflight`, as one JSON document; `docs/guide/json.md` describes it.
 
+use kmm_core::kernel::KernelVersion;
 use kmm_core::preflight::Existence;
 use kmm_core::preflight::Purpose;
 use kmm_core::preflight::State;
@@ -14,7 +15,9 @@ use super::facts::Candidate;
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     pub version: u32,
+    /// The first of [`kernels`](Self::kernels): there was only one of them once.
     pub kernel: String,
+    pub kernels: Vec<String>,
     pub modules: Vec<Judged>,
     pub to_build: Vec<Build>,
 }
@@ -23,6 +26,7 @@ pub struct Answer {
 #[derive(Debug, Serialize)]
 pub struct Judged {
     pub module: ModuleName,
+    pub kernel: String,
     pub image: Option<String>,
     pub state: State,
     pub reason: &'static str,
@@ -35,6 +39,7 @@ pub struct Judged {
 #[serde(rename_all = "camelCase")]
 pub struct Build {
     pub image: String,
+    pub kernel: String,
     pub how: How,
     pub from: Vec<Base>,
     pub gaps: Vec<String>,
@@ -58,18 +63,21 @@ pub struct Base {
 }
 
 impl Answer {
-    pub fn new(kernel: &str) -> Self {
+    pub fn new(kernels: &[KernelVersion]) -> Self {
+        let kernels: Vec<String> = kernels.iter().map(|kernel| kernel.raw().to_owned()).collect();
         Self {
             version: 1,
-            kernel: kernel.to_owned(),
+            kernel: kernels.first().cloned().unwrap_or_default(),
+            kernels,
             modules: Vec::new(),
             to_build: Vec::new(),
         }
     }
 
-    /// Two Modules may name one image; the first one found makes it.
+    /// Two Modules may name one image for a kernel; the first one found makes it.
     pub fn add_build(&mut self, build: Build) {
-        match self.to_build.iter_mut().find(|other| other.image == build.image) {
+        let is_same = |other: &&mut Build| other.image == build.image && other.kernel == build.kernel;
+        match self.to_build.iter_mut().find(is_same) {
             Some(other) => other.needed_by.extend(build.needed_by),
             None => self.to_build.push(build),
         }
@@ -77,9 +85,10 @@ impl Answer {
 }
 
 impl Build {
-    pub fn new(how: How) -> Self {
+    pub fn new(how: How, kernel: &str) -> Self {
         Self {
             image: String::new(),
+            kernel: kernel.to_owned(),
             how,
             from: Vec::new(),
             gaps: Vec::new(),
@@ -107,6 +116,7 @@ impl Judged {
             .map(|resolved| resolved.container_image.clone());
         Self {
             module: candidate.module.clone(),
+            kernel: candidate.kernel.clone(),
             image: image.filter(|image| !image.is_empty()),
             state: verdict.state,
             reason: verdict.reason.code(),

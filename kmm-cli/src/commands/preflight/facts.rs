@@ -37,10 +37,11 @@ const QUESTIONS: usize = 8;
 /// Images that are read at once: each takes its share of memory, and reads several layers at once itself.
 const SCANS: usize = 2;
 
-/// A Module, and what its mappings say of the kernel.
+/// A Module, and what its mappings say of a kernel.
 #[derive(Debug)]
 pub struct Candidate {
     pub module: ModuleName,
+    pub kernel: String,
     pub outcome: Result<Resolved, ResolveError>,
 }
 

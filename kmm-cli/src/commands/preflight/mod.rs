@@ -33,25 +33,31 @@ use facts::Registries;
 
 pub fn run(arguments: &Preflight, printer: &Printer) -> Result<ExitStatus> {
     let known = kernel_facts::read(&arguments.facts, printer)?;
-    let kernel = KernelVersion::new(&arguments.kernel);
-    known.fits(std::slice::from_ref(&kernel))?;
+    let mut kernels: Vec<KernelVersion> = Vec::new();
+    for kernel in arguments.kernels.iter().map(KernelVersion::new) {
+        if !kernels.contains(&kernel) {
+            kernels.push(kernel);
+        }
+    }
+    known.fits(&kernels)?;
     let loaded = manifests::load(&arguments.manifests, printer)?;
-    let candidates: Vec<Candidate> = loaded
-        .modules
+    let candidates: Vec<Candidate> = kernels
         .iter()
-        .map(|compiled| Candidate {
+        .flat_map(|kernel| loaded.modules.iter().map(move |compiled| (kernel, compiled)))
+        .map(|(kernel, compiled)| Candidate {
             module: ModuleName {
                 name: compiled.name().to_owned(),
                 namespace: compiled.namespace().to_owned(),
             },
-            outcome: compiled.resolve(&kernel),
+            kernel: kernel.raw().to_owned(),
+            outcome: compiled.resolve(kernel),
         })
         .collect();
     let registries = Registries::new(arguments, &known)?;
     let line = registries.show_progress(printer);
     let facts = registries.facts(&candidates);
     drop(line);
-    let mut answer = Answer::new(kernel.raw());
+    let mut answer = Answer::new(&kernels);
     let verdicts: Vec<Verdict> = candidates
         .iter()
         .zip(facts)
@@ -74,7 +80,9 @@ pub fn run(arguments: &Preflight, printer: &Printer) -> Result<ExitStatus> {
         Some(format) => printer.document(format, &answer)?,
         None => {
             printer.data(&text::answer(&answer))?;
-            printer.notice(&text::summary(&answer));
+            for kernel in &answer.kernels {
+                printer.notice(&text::summary(&answer, kernel));
+            }
         }
     }
     Ok(status)
@@ -148,7 +156,7 @@ fn build(candidate: &Candidate, made: &ToBuild<'_>, registries: &Registries<'_>)
         image: made.resolved.container_image.clone(),
         gaps: made.needs.gaps.iter().map(ToString::to_string).collect(),
         needed_by: vec![candidate.module.clone()],
-        ..Build::new(made.how)
+        ..Build::new(made.how, &candidate.kernel)
     };
     for need in &made.needs.images {
         if need.purpose != Purpose::Kmod {

@@ -233,6 +233,34 @@ fn what_is_known_already() {
     }
 }
 
+/// A known state stays, whatever was pushed since, until the rebuild counter changes.
+#[test]
+fn what_is_known_is_looked_for_again_when_it_is_wished() {
+    for (known, part) in [
+        ("NeedsBuilding", "build"),
+        ("NeedsSigning", "sign"),
+        ("DoesNotExist", "skipWaitMissingImage"),
+        ("DoesNotExist", "build"),
+    ] {
+        let found = || one().with(part).answer(RegistryOutcome::Found, 1);
+        let cause = |it: &Situation| {
+            let reasons = it.plan().reasons;
+            reasons
+                .iter()
+                .map(|reason| reason.cause.code())
+                .collect::<Vec<_>>()
+        };
+        assert_ne!(cause(&found().known(known)), ["ImageExists"], "{known}");
+        let wish = |it: Situation| it.spec("imageRebuildTriggerGeneration", json!(2));
+        let wished = wish(found().known(known));
+        assert_eq!(cause(&wished), ["ImagesForgotten"], "{known}");
+        let forgotten = wish(one().with(part))
+            .change(|it| it.images["status"]["imageRebuildTriggerGeneration"] = json!(2))
+            .answer(RegistryOutcome::Found, 1);
+        assert_eq!(cause(&forgotten), ["ImageExists"], "{known}");
+    }
+}
+
 #[test]
 fn pull_pods() {
     let create = format!("create Pod {POD}");

@@ -6,6 +6,16 @@ use super::*;
 /// each time.
 const SCHEDULES: u64 = 150;
 
+/// In scene 24: a node is deleted and made again, and the new one runs a loader that was made for the one before.
+const NAME_OF_ANOTHER: &[Step] = &[
+    Step::Operate,
+    Step::Edit(super::Edit::Remove(0)),
+    Step::Edit(super::Edit::Add(0, 0)),
+    Step::Kubelet(24, Luck::Good),
+    Step::Edit(super::Edit::Delete(0)),
+    Step::Tend(48),
+];
+
 /// Schedules that failed once, made short.
 #[test]
 fn what_failed_once() {
@@ -251,17 +261,7 @@ fn what_failed_once() {
             ],
         ),
         // A node is deleted and made again, and the new one runs a loader that was made for the one before.
-        (
-            24,
-            vec![
-                Operate,
-                Edit(super::Edit::Remove(0)),
-                Edit(super::Edit::Add(0, 0)),
-                Kubelet(24, Luck::Good),
-                Edit(super::Edit::Delete(0)),
-                Tend(48),
-            ],
-        ),
+        (24, NAME_OF_ANOTHER.to_vec()),
         // The same, and another image is wanted.
         (
             30,
@@ -308,16 +308,8 @@ fn what_failed_once() {
 /// What the other tests find of it by chance alone is little.
 #[test]
 fn forgotten_workers_are_found() {
-    use Step::*;
     let scenes = Scenes::new();
-    let steps = vec![
-        Operate,
-        Edit(super::Edit::Remove(0)),
-        Edit(super::Edit::Add(0, 0)),
-        Kubelet(24, Luck::Good),
-        Edit(super::Edit::Delete(0)),
-        Tend(48),
-    ];
+    let steps = NAME_OF_ANOTHER.to_vec();
     let schedule = Schedule { scene: 24, steps };
     let failure = run(&scenes, &schedule, Some(Mutation::WorkersForgotten)).unwrap_err();
     assert_eq!(failure.violation.rule, "pod let go before its end");
