@@ -28,6 +28,7 @@ use super::objects::change;
 use super::objects::create;
 use super::objects::delete_now;
 use super::objects::get;
+use super::objects::list;
 use super::objects::until;
 use super::running::Operator;
 
@@ -58,6 +59,13 @@ const HELD: [Hold; 3] = [
         target: "ModuleImagesConfig drivers/held-0",
     },
 ];
+
+/// A worker pod that unloads; there is no question about it that others do not have.
+const UNLOADER: Hold = Hold {
+    group: "",
+    resource: "pods",
+    target: "Pod drivers/kmm-worker-w1-held-",
+};
 
 /// Holds a write of each kind of object that the operator asks for only then: with the right to ask, and without it.
 pub(super) async fn run(kmm: &Path) -> Result<Asked> {
@@ -95,11 +103,47 @@ pub(super) async fn run(kmm: &Path) -> Result<Asked> {
         "writes of {} kinds were cut off, twice each; all of them were done in the end",
         HELD.len()
     );
+    let outcome = unloads(&mut plane, &client, &mut operator, &mut count).await;
+    outcome.with_context(|| {
+        format!(
+            "unloading: the operator's log ends with\n{}",
+            operator.last_lines()
+        )
+    })?;
     operator.stop()?;
     let mut asked = access::asked(&plane)?;
     // What was taken away is not what the roles lack.
     asked.forget_refused();
     Ok(asked)
+}
+
+/// A node leaves, and the create of an unloader is cut off.
+async fn unloads(
+    plane: &mut ControlPlane,
+    client: &Client,
+    operator: &mut Operator,
+    count: &mut usize,
+) -> Result<()> {
+    let modules = async || {
+        let config = get(client, BETA, "NodeModulesConfig", "", "w1").await?;
+        anyhow::Ok(["spec", "status"].map(|part| config[part]["modules"].as_array().map_or(0, Vec::len)))
+    };
+    until("w1 has all modules", async || {
+        let [wanted, there] = modules().await?;
+        Ok(wanted > 0 && wanted == there)
+    })
+    .await?;
+    cut_off(plane, client, operator, &UNLOADER, count).await?;
+    until("w1 has no modules", async || Ok(modules().await? == [0, 0])).await?;
+    until("no worker pod is left", async || {
+        let pods = list(client, "v1", "Pod").await?;
+        Ok(pods
+            .iter()
+            .all(|pod| pod["metadata"]["labels"][names::WORKER_ACTION].is_null()))
+    })
+    .await?;
+    println!("the create of an unloader was cut off, and all modules were unloaded in the end");
+    Ok(())
 }
 
 /// Has the operator write, and kills the API server while it works on that.
@@ -140,6 +184,15 @@ async fn cut_off(
 
 /// Holds what the operator writes to one kind of object. Where nobody listens any more, nothing is held.
 fn webhook(hold: &Hold, port: u16) -> Value {
+    let is_pod = hold.resource == "pods";
+    let mut expression = format!("request.userInfo.username == '{}'", access::user());
+    if is_pod {
+        expression += &format!(
+            " && object.metadata.labels['{}'] == '{}'",
+            names::WORKER_ACTION,
+            names::UNLOAD
+        );
+    }
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "hold"},
@@ -147,11 +200,9 @@ fn webhook(hold: &Hold, port: u16) -> Value {
             "name": "hold.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None",
             "failurePolicy": "Ignore", "timeoutSeconds": 30,
             "clientConfig": {"url": format!("https://127.0.0.1:{port}/")},
-            "matchConditions": [{
-                "name": "operator", "expression": format!("request.userInfo.username == '{}'", access::user()),
-            }],
+            "matchConditions": [{"name": "operator", "expression": expression}],
             "rules": [{
-                "apiGroups": [hold.group], "apiVersions": ["*"], "operations": ["UPDATE"], "resources": [hold.resource],
+                "apiGroups": [hold.group], "apiVersions": ["*"], "operations": [if is_pod { "CREATE" } else { "UPDATE" }], "resources": [hold.resource],
             }],
         }],
     })
@@ -169,6 +220,10 @@ async fn cause(client: &Client, hold: &Hold, count: usize) -> Result<()> {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "drivers"}});
             let gone = json!({"metadata": {"labels": {names::CONTAINS_MODULES: null}}});
             change(client, &namespace, &gone).await
+        }
+        "pods" => {
+            let leaves = json!({"metadata": {"labels": {"pool": "none"}}});
+            change(client, &life::node("w1", "acme"), &leaves).await
         }
         // Another image is listed.
         _ => apply(client, &module("held-0", count)).await.map(drop),
