@@ -21,14 +21,12 @@ use serde_json::json;
 use super::access;
 use super::access::Asked;
 use super::access::Record;
-use super::check::make_namespace;
 use super::control_plane::ControlPlane;
 use super::kubelet::Kubelets;
 use super::life;
 use super::life::BETA;
 use super::life::OLD;
 use super::life::settled;
-use super::objects;
 use super::objects::PATIENCE;
 use super::objects::apply;
 use super::objects::change;
@@ -36,6 +34,7 @@ use super::objects::create;
 use super::objects::get;
 use super::objects::list;
 use super::objects::until;
+use super::running;
 use super::running::Operator;
 
 const NODES: usize = 12;
@@ -48,17 +47,6 @@ const UNKNOWN: &str = "it is not known whether this was written";
 /// Where there was nobody to send it to.
 const NOT_SENT: &str = "(Connect)";
 
-/// A control plane with the CRDs, the operator's own account and a namespace.
-pub(super) async fn cluster() -> Result<(ControlPlane, Client)> {
-    let mut plane = ControlPlane::start().await?;
-    let client = plane.client().await?;
-    objects::install_crds(&client).await?;
-    access::install(&plane, &client).await?;
-    plane.start_controllers().await?;
-    make_namespace(&client, "drivers").await?;
-    Ok((plane, client))
-}
-
 struct Scene {
     plane: ControlPlane,
     client: Client,
@@ -70,7 +58,7 @@ struct Scene {
 
 /// Rolls three Modules out to twelve nodes, changes their images, and has half of the nodes leave.
 pub(super) async fn run(kmm: &Path) -> Result<Asked> {
-    let (plane, client) = cluster().await?;
+    let (plane, client) = running::installed().await?;
     for node in nodes() {
         create(&client, &life::node(&node, "acme")).await?;
     }

@@ -18,7 +18,6 @@ use tokio::net::TcpListener;
 use super::access;
 use super::access::Asked;
 use super::control_plane::ControlPlane;
-use super::cut;
 use super::kubelet::Kubelets;
 use super::life;
 use super::life::BETA;
@@ -30,6 +29,7 @@ use super::objects::delete_now;
 use super::objects::get;
 use super::objects::list;
 use super::objects::until;
+use super::running;
 use super::running::Operator;
 
 /// How long the operator's write is waited for, until it is caused again: the API server learns of the webhook by and by.
@@ -69,7 +69,7 @@ const UNLOADER: Hold = Hold {
 
 /// Holds a write of each kind of object that the operator asks for only then: with the right to ask, and without it.
 pub(super) async fn run(kmm: &Path) -> Result<Asked> {
-    let (mut plane, client) = cut::cluster().await?;
+    let (mut plane, client) = running::installed().await?;
     create(&client, &life::node("w1", "acme")).await?;
     let _kubelets = Kubelets::start(&client);
     let mut operator = Operator::start(&plane, kmm, "operator")?;

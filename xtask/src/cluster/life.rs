@@ -15,10 +15,8 @@ use serde_json::json;
 
 use super::access;
 use super::access::Asked;
-use super::check::make_namespace;
 use super::control_plane::ControlPlane;
 use super::kubelet::Kubelets;
-use super::objects;
 use super::objects::api_of;
 use super::objects::apply;
 use super::objects::change;
@@ -26,6 +24,7 @@ use super::objects::create;
 use super::objects::get;
 use super::objects::list;
 use super::objects::until;
+use super::running;
 use super::running::Operator;
 use super::settings;
 use super::taken;
@@ -43,12 +42,7 @@ pub(super) fn nic() -> ModuleName {
 
 /// From the first Module to its end.
 pub(super) async fn run(kmm: &Path) -> Result<Asked> {
-    let mut plane = ControlPlane::start().await?;
-    let client = plane.client().await?;
-    objects::install_crds(&client).await?;
-    access::install(&plane, &client).await?;
-    plane.start_controllers().await?;
-    make_namespace(&client, "drivers").await?;
+    let (mut plane, client) = running::installed().await?;
     for (name, pool) in [("w1", "acme"), ("w2", "acme"), ("w3", "other")] {
         create(&client, &node(name, pool)).await?;
     }

@@ -13,7 +13,6 @@ use serde_json::Value;
 use super::access;
 use super::access::Record;
 use super::control_plane::ControlPlane;
-use super::cut;
 use super::kubelet::Kubelets;
 use super::life;
 use super::life::BETA;
@@ -22,6 +21,7 @@ use super::objects::create;
 use super::objects::get;
 use super::objects::list;
 use super::objects::until;
+use super::running;
 use super::running::Operator;
 
 const GROUP: &str = "kmm.sigs.x-k8s.io";
@@ -54,7 +54,7 @@ const STAGES: [Stage; 3] = [
 
 /// Rolls a Module out without these permissions, and grants one after the other.
 pub(super) async fn run(kmm: &Path) -> Result<()> {
-    let (plane, client) = cut::cluster().await?;
+    let (plane, client) = running::installed().await?;
     create(&client, &life::node("w1", "acme")).await?;
     let _kubelets = Kubelets::start(&client);
     grant_from(&client, 0).await?;

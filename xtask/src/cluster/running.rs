@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use kube::Client;
 
 use super::access;
+use super::check::make_namespace;
 use super::control_plane::ControlPlane;
+use super::objects;
 use super::objects::until;
 use super::process::Process;
 use crate::generate::target_folder;
@@ -24,6 +27,17 @@ const CONFIG: &str =
 
 /// The same with an election.
 const ELECTED: &str = "healthProbeBindAddress: \"0\"\nmetrics: {bindAddress: \"0\"}\n";
+
+/// A control plane with the CRDs, the operator's own account and a namespace for Modules.
+pub(super) async fn installed() -> Result<(ControlPlane, Client)> {
+    let mut plane = ControlPlane::start().await?;
+    let client = plane.client().await?;
+    objects::install_crds(&client).await?;
+    access::install(&plane, &client).await?;
+    plane.start_controllers().await?;
+    make_namespace(&client, "drivers").await?;
+    Ok((plane, client))
+}
 
 /// Builds `kmm`.
 pub(crate) fn build() -> Result<PathBuf> {
