@@ -43,6 +43,25 @@ fn what_failed_once() {
         ),
         // A loader that was made before the node told its boot says nothing of a later boot.
         (24, vec![Operate, Kubelets, Kubelets, Edit(super::Edit::Stop(1))]),
+        // A loader that is looked at again while its kubelet lets it go says the same as before.
+        (
+            24,
+            vec![
+                Kubelets,
+                Operate,
+                Edit(super::Edit::Stop(0)),
+                Edit(super::Edit::Start(0, 0)),
+                Edit(super::Edit::Module {
+                    module: 0,
+                    tag: 0,
+                    versioned: true,
+                }),
+                Kubelet(58, Luck::Good),
+                Operate,
+                Kubelet(32, Luck::Good),
+                Kubelet(54, Luck::Good),
+            ],
+        ),
         // A module whose boot was not written down is unloaded, not forgotten.
         (
             33,
