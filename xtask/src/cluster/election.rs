@@ -71,8 +71,10 @@ pub(super) async fn run(plane: &ControlPlane, client: &Client, kmm: &Path) -> Re
     // As when a machine stands still: it comes back and knows nothing of what happened.
     let mut last = start("last")?;
     last.says(STANDS_BY).await?;
-    let before = leader.writes();
+    // What is under way when it stands still was asked for by a leader.
+    life::settled(client).await?;
     leader.pause();
+    let before = leader.writes();
     last.says(LEADS).await?;
     change(client, "fourth").await?;
     until("the new leader is at work", async || Ok(last.writes() > 0)).await?;
@@ -86,7 +88,9 @@ pub(super) async fn run(plane: &ControlPlane, client: &Client, kmm: &Path) -> Re
     );
     ensure!(
         leader.writes() == before,
-        "it wrote when it was the leader no more"
+        "it wrote when it was the leader no more: {before} writes until then, and at its end {}:\n{}",
+        leader.writes(),
+        leader.last_lines()
     );
     loaded(client, "fourth")
         .await
