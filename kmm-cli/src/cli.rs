@@ -189,6 +189,15 @@ pub struct Live {
     /// Explain the objects of a cluster, which are only read, and say what the operator makes of them now.
     #[arg(long, group = "source", conflicts_with_all = ["kernels", "nodes"])]
     pub cluster: bool,
+    /// With --cluster: only Modules of this namespace.
+    #[arg(
+        short,
+        long,
+        value_name = "NAMESPACE",
+        requires = "cluster",
+        conflicts_with = "files"
+    )]
+    pub namespace: Option<String>,
     /// With --cluster: kubeconfig; without it the usual places.
     #[arg(long, value_name = "FILE", requires = "cluster", conflicts_with = "files")]
     pub kubeconfig: Option<PathBuf>,
@@ -604,7 +613,8 @@ pub struct Webhook {
 #[cfg(feature = "cluster")]
 #[derive(Debug, Args)]
 pub struct Server {
-    /// Configuration file, with the keys of the Go operator; `-` is standard input. Without it all is as by default.
+    /// Configuration file, with the keys of the Go operator, and not the name of a ConfigMap as there; `-` is standard
+    /// input. Without it all is as by default.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Kubeconfig; without it the usual places, or the service account of the pod.
