@@ -111,7 +111,8 @@ impl Candidate {
                 Ok(Ok(false)) => {
                     let holder = self.holder().map(str::to_owned);
                     if holder != told {
-                        tracing::info!(lease = self.name, ?holder, "another one is the leader");
+                        let of = holder.as_deref().unwrap_or("nobody yet");
+                        tracing::info!(lease = self.name, holder = of, "another one is the leader");
                         told = holder;
                     }
                 }

@@ -15,6 +15,7 @@ use kmm_core::node::NodeExplanation;
 use kmm_core::node::NodeFacts;
 use kmm_core::node::Status;
 use kmm_core::reconcile::Cause;
+use kmm_core::reconcile::LeftOut;
 use kmm_core::reconcile::OperatorConfig;
 use kmm_core::reconcile::Progress;
 use kmm_core::reconcile::Reason;
@@ -172,8 +173,14 @@ fn name_both_labels(node: &mut NodeExplanation) {
 
 /// Whether a reason about a Module as a whole tells something of one node: what becomes of others is another question.
 fn concerns(node: &NodeExplanation, cause: &Cause) -> bool {
-    if let Cause::NodesLeftOut { .. } = cause {
-        let is_shut = |gate: &Gate| gate.status == Status::Fail && gate.gate != GateKind::Readiness;
+    if let Cause::NodesLeftOut { why, .. } = cause {
+        let gates: &[GateKind] = match why {
+            LeftOut::Taints => &[GateKind::Taints],
+            LeftOut::NoMapping => &[GateKind::Mapping],
+            LeftOut::Unresolved => &[GateKind::Mapping, GateKind::Template, GateKind::Image],
+            LeftOut::Version => &[GateKind::Version],
+        };
+        let is_shut = |gate: &Gate| gate.status == Status::Fail && gates.contains(&gate.gate);
         return node.gates.iter().any(is_shut);
     }
     let Some(image) = image_of(cause) else {
@@ -332,7 +339,6 @@ fn push_reason(out: &mut String, said: &Said) {
 
 #[cfg(test)]
 mod tests {
-    use kmm_core::reconcile::LeftOut;
     use serde_json::json;
 
     use super::*;
@@ -367,14 +373,16 @@ mod tests {
     fn of_one_node_only_what_concerns_it_is_told() {
         let is_told = |labels: &Value, cause: &Cause| concerns(&explained(&node(labels)), cause);
         let gets_it = json!({"nic": "", ASKED: "2 b"});
-        let others = Cause::NodesLeftOut {
-            why: LeftOut::NoMapping,
+        let others = |why| Cause::NodesLeftOut {
+            why,
             count: 1,
             nodes: vec!["w2".to_owned()],
         };
-        assert!(!is_told(&gets_it, &others));
-        // Its version is missing: it is one of those that are left out.
-        assert!(is_told(&json!({"nic": ""}), &others));
+        assert!(!is_told(&gets_it, &others(LeftOut::Version)));
+        // Its version is missing: it is one of those that are left out for it.
+        let no_version = json!({"nic": ""});
+        assert!(is_told(&no_version, &others(LeftOut::Version)));
+        assert!(!is_told(&no_version, &others(LeftOut::NoMapping)));
         let exists = |image: &str| Cause::ImageExists {
             image: image.to_owned(),
         };
