@@ -272,8 +272,8 @@ json\t'One JSON object for each message'"
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l log-level -d 'Least severe messages that are logged' -r -f -a "error\t'What went wrong'
 warn\t'What is tried again'
 info\t'What is written'
-debug\t'What is put off'
-trace\t'Every reason of every decision'"
+debug\t'Every new reason, and what is put off'
+trace\t'The same as `debug`: there is nothing more to tell'"
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l worker-image -d 'Image of the worker, else the value of RELATED_IMAGE_WORKER' -r
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
@@ -287,8 +287,8 @@ json\t'One JSON object for each message'"
 complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l log-level -d 'Least severe messages that are logged' -r -f -a "error\t'What went wrong'
 warn\t'What is tried again'
 info\t'What is written'
-debug\t'What is put off'
-trace\t'Every reason of every decision'"
+debug\t'Every new reason, and what is put off'
+trace\t'The same as `debug`: there is nothing more to tell'"
 complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l cert-dir -d 'Folder with tls.crt and tls.key, instead of `webhooks.certDir` of the configuration. They are read again when they change' -r
 complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''

@@ -81,6 +81,10 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     Crds(Crds),
     /// Run the operator on a cluster.
+    ///
+    /// One of several operators is at work, by a Lease in the namespace that OPERATOR_NAMESPACE names; without it in that of
+    /// the service account, or of the kubeconfig's context. Operators with Leases in different namespaces do not know of each
+    /// other.
     #[cfg(feature = "cluster")]
     Operator(Operator),
     /// Serve the admission webhooks of a cluster, and the one that converts PreflightValidations.
@@ -649,9 +653,9 @@ pub enum LogLevel {
     Warn,
     /// What is written.
     Info,
-    /// What is put off.
+    /// Every new reason, and what is put off.
     Debug,
-    /// Every reason of every decision.
+    /// The same as `debug`: there is nothing more to tell.
     Trace,
 }
 
