@@ -294,7 +294,7 @@ _kmm() {
             return 0
             ;;
         kmm__subcmd__explain)
-            opts="-f -m -k -o -h --file --module --kernel --nodes --node --cluster --kubeconfig --context --operator-namespace --output --color --help"
+            opts="-f -m -k -n -o -h --file --module --kernel --nodes --node --cluster --namespace --kubeconfig --context --operator-namespace --output --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -329,6 +329,14 @@ _kmm() {
                     return 0
                     ;;
                 --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

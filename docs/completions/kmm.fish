@@ -76,6 +76,7 @@ complete -c kmm -n "__fish_kmm_using_subcommand explain" -s m -l module -d 'Only
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -s k -l kernel -d 'Kernel version, as `uname -r` prints it; may be given several times' -r
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l nodes -d 'Nodes, as `kubectl get nodes -o json` or `-o yaml` prints them; `-` is standard input' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l node -d 'Only the node of this name' -r
+complete -c kmm -n "__fish_kmm_using_subcommand explain" -s n -l namespace -d 'With --cluster: only Modules of this namespace' -r
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l kubeconfig -d 'With --cluster: kubeconfig; without it the usual places' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l context -d 'With --cluster: context of the kubeconfig; without it the current one' -r
 complete -c kmm -n "__fish_kmm_using_subcommand explain" -l operator-namespace -d 'With --cluster: namespace of the operator, whose settings are read from its ConfigMap where that is allowed' -r
@@ -263,7 +264,7 @@ always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand crds" -l hub -d 'Those of a hub, which hands Modules out to other clusters, instead of those of a cluster with nodes'
 complete -c kmm -n "__fish_kmm_using_subcommand crds" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kmm -n "__fish_kmm_using_subcommand operator" -l config -d 'Configuration file, with the keys of the Go operator; `-` is standard input. Without it all is as by default' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand operator" -l config -d 'Configuration file, with the keys of the Go operator, and not the name of a ConfigMap as there; `-` is standard input. Without it all is as by default' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l kubeconfig -d 'Kubeconfig; without it the usual places, or the service account of the pod' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l context -d 'Context of the kubeconfig; without it the current one' -r
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l log-format -d 'Format of the log, which goes to standard error' -r -f -a "text\t'For people'
@@ -271,14 +272,14 @@ json\t'One JSON object for each message'"
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l log-level -d 'Least severe messages that are logged' -r -f -a "error\t'What went wrong'
 warn\t'What is tried again'
 info\t'What is written'
-debug\t'What is put off'
-trace\t'Every reason of every decision'"
+debug\t'Every new reason, and what is put off'
+trace\t'The same as `debug`: there is nothing more to tell'"
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l worker-image -d 'Image of the worker, else the value of RELATED_IMAGE_WORKER' -r
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c kmm -n "__fish_kmm_using_subcommand operator" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l config -d 'Configuration file, with the keys of the Go operator; `-` is standard input. Without it all is as by default' -r -F
+complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l config -d 'Configuration file, with the keys of the Go operator, and not the name of a ConfigMap as there; `-` is standard input. Without it all is as by default' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l kubeconfig -d 'Kubeconfig; without it the usual places, or the service account of the pod' -r -F
 complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l context -d 'Context of the kubeconfig; without it the current one' -r
 complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l log-format -d 'Format of the log, which goes to standard error' -r -f -a "text\t'For people'
@@ -286,8 +287,8 @@ json\t'One JSON object for each message'"
 complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l log-level -d 'Least severe messages that are logged' -r -f -a "error\t'What went wrong'
 warn\t'What is tried again'
 info\t'What is written'
-debug\t'What is put off'
-trace\t'Every reason of every decision'"
+debug\t'Every new reason, and what is put off'
+trace\t'The same as `debug`: there is nothing more to tell'"
 complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l cert-dir -d 'Folder with tls.crt and tls.key, instead of `webhooks.certDir` of the configuration. They are read again when they change' -r
 complete -c kmm -n "__fish_kmm_using_subcommand webhook" -l color -d 'When to use colours; NO_COLOR is honoured' -r -f -a "auto\t''
 always\t''

@@ -81,6 +81,10 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     Crds(Crds),
     /// Run the operator on a cluster.
+    ///
+    /// One of several operators is at work, by a Lease in the namespace that OPERATOR_NAMESPACE names; without it in that of
+    /// the service account, or of the kubeconfig's context. Operators with Leases in different namespaces do not know of each
+    /// other.
     #[cfg(feature = "cluster")]
     Operator(Operator),
     /// Serve the admission webhooks of a cluster, and the one that converts PreflightValidations.
@@ -189,6 +193,15 @@ pub struct Live {
     /// Explain the objects of a cluster, which are only read, and say what the operator makes of them now.
     #[arg(long, group = "source", conflicts_with_all = ["kernels", "nodes"])]
     pub cluster: bool,
+    /// With --cluster: only Modules of this namespace.
+    #[arg(
+        short,
+        long,
+        value_name = "NAMESPACE",
+        requires = "cluster",
+        conflicts_with = "files"
+    )]
+    pub namespace: Option<String>,
     /// With --cluster: kubeconfig; without it the usual places.
     #[arg(long, value_name = "FILE", requires = "cluster", conflicts_with = "files")]
     pub kubeconfig: Option<PathBuf>,
@@ -604,7 +617,8 @@ pub struct Webhook {
 #[cfg(feature = "cluster")]
 #[derive(Debug, Args)]
 pub struct Server {
-    /// Configuration file, with the keys of the Go operator; `-` is standard input. Without it all is as by default.
+    /// Configuration file, with the keys of the Go operator, and not the name of a ConfigMap as there; `-` is standard
+    /// input. Without it all is as by default.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Kubeconfig; without it the usual places, or the service account of the pod.
@@ -639,9 +653,9 @@ pub enum LogLevel {
     Warn,
     /// What is written.
     Info,
-    /// What is put off.
+    /// Every new reason, and what is put off.
     Debug,
-    /// Every reason of every decision.
+    /// The same as `debug`: there is nothing more to tell.
     Trace,
 }
 

@@ -60,6 +60,7 @@ use crate::tell::Told;
 use crate::watch;
 use crate::watch::News;
 use crate::watch::Source;
+use crate::words::words;
 
 /// Plans that are carried out at the same time. The API server does the work; more would only wait there.
 const FLIGHTS: usize = 16;
@@ -250,7 +251,8 @@ impl Adapter {
                 Ok(next) => self.hear(source, next),
                 Err(error) => {
                     self.metrics.watch_broke(source.kind().name());
-                    tracing::warn!(?source, %error, "a watch broke and is taken up again");
+                    let error = words(&error);
+                    tracing::warn!(?source, error, "a watch broke and is taken up again");
                 }
             }
         }

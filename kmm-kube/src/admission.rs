@@ -1,5 +1,7 @@
 //! Admission and conversion, as functions of what the API server sends.
 
+use std::fmt::Write;
+
 use kmm_core::api::Module;
 use kmm_core::api::V1BETA1;
 use kmm_core::api::V1BETA2;
@@ -15,6 +17,7 @@ use kmm_core::validate::Kind;
 use kmm_core::validate::Neighbours;
 use kmm_core::validate::Subject;
 use kmm_core::validate::admission;
+use kmm_core::validate::admission::Denial;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
@@ -200,17 +203,14 @@ fn validated(kind: Kind, request: &Value, cluster: &Cluster) -> Verdict {
         cluster,
         facts: &facts,
     };
-    let faults: Vec<String> = admission::denials(&subject)
-        .into_iter()
-        .map(|denial| denial.message)
-        .collect();
+    let faults = admission::denials(&subject);
     let lints = validate::check(&subject);
     let mut warnings: Vec<String> = lints.iter().filter(|found| is_told(found)).map(warning).collect();
     // What is stored was let in by older rules. It may still lose its finalizers, or get a label.
     if is_update && object["spec"] == old["spec"] {
         let stored = faults
             .iter()
-            .map(|fault| cut(&format!("as stored: {fault}"), LONGEST_WARNING));
+            .map(|fault| cut(&format!("as stored: {}", fault.message), LONGEST_WARNING));
         warnings.splice(0..0, stored);
         warnings.truncate(MOST_WARNINGS);
         return Verdict::Allowed { warnings };
@@ -234,16 +234,16 @@ fn module_of(kind: Kind, object: &Value) -> Result<Option<Module>, serde_json::E
     }
 }
 
-/// One fault is told in the words of the Go operator; of several, each on a line of its own.
-fn denial(faults: &[String]) -> Option<String> {
+/// One fault is told in the words of the Go operator; of several, each on a line of its own, with its code and place.
+fn denial(faults: &[Denial]) -> Option<String> {
     match faults {
         [] => None,
-        [one] => Some(cut(one, LONGEST_DENIAL)),
+        [one] => Some(cut(&one.message, LONGEST_DENIAL)),
         several => {
             let mut message = format!("{} faults:", several.len());
             for fault in several.iter().take(MOST_FINDINGS) {
-                message.push_str("\n- ");
-                message.push_str(fault);
+                let Diagnostic { code, path, .. } = &fault.diagnostic;
+                let _ = write!(message, "\n- {code}: {path}: {}", fault.message);
             }
             if several.len() > MOST_FINDINGS {
                 message.push_str("\n- ...");

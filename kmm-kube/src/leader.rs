@@ -24,6 +24,7 @@ use kube::core::ObjectMeta;
 use tokio::time::Instant;
 
 use crate::server::MANAGER;
+use crate::words::words;
 
 /// How long a Lease holds that is not renewed: those who wait for it take it then.
 const DURATION: Duration = Duration::from_secs(15);
@@ -110,12 +111,14 @@ impl Candidate {
                 Ok(Ok(false)) => {
                     let holder = self.holder().map(str::to_owned);
                     if holder != told {
-                        tracing::info!(lease = self.name, ?holder, "another one is the leader");
+                        let of = holder.as_deref().unwrap_or("nobody yet");
+                        tracing::info!(lease = self.name, holder = of, "another one is the leader");
                         told = holder;
                     }
                 }
                 Ok(Err(error)) => {
-                    tracing::warn!(lease = self.name, %error, "the Lease cannot be read or written");
+                    let error = words(&error);
+                    tracing::warn!(lease = self.name, error, "the Lease cannot be read or written");
                 }
                 Err(_) => tracing::warn!(lease = self.name, "the API server gives no answer"),
             }
@@ -141,7 +144,7 @@ impl Candidate {
                         return self.term.extend(Instant::now());
                     }
                 }
-                Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be renewed"),
+                Ok(Err(error)) => tracing::warn!(error = words(&error), "the Lease could not be renewed"),
                 Err(_) => tracing::warn!("the Lease could not be renewed: no answer"),
             }
         }
@@ -173,7 +176,7 @@ impl Candidate {
         let write = self.api.replace(&self.name, &params, &released);
         match tokio::time::timeout(RETRY, write).await {
             Ok(Ok(_)) => tracing::info!(lease = self.name, "the Lease was given away"),
-            Ok(Err(error)) => tracing::warn!(%error, "the Lease was not given away"),
+            Ok(Err(error)) => tracing::warn!(error = words(&error), "the Lease was not given away"),
             Err(_) => tracing::warn!("the Lease was not given away: no answer"),
         }
     }

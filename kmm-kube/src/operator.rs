@@ -1,5 +1,6 @@
 //! The operator: watches, decisions, writes.
 
+use std::error::Error as _;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use crate::questions::Registries;
 use crate::server::Server;
 use crate::tls::CertificateError;
 use crate::webhook;
+use crate::words::ClientError;
+use crate::words::words;
 
 /// What an operator needs to know.
 #[derive(Clone, Debug)]
@@ -52,8 +55,21 @@ pub enum StartError {
     #[error("no way to a cluster")]
     Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The API server gives no answer.
-    #[error("the API server gives no answer")]
-    Unreachable(#[source] Box<kube::Error>),
+    #[error("the API server `{server}` gives no answer")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// Why.
+        source: Box<ClientError>,
+    },
+    /// The credentials are not taken.
+    #[error(
+        "the API server `{server}` does not know who asks: the credentials are missing, wrong or too old"
+    )]
+    Unknown {
+        /// Its address.
+        server: String,
+    },
     /// An address cannot be listened at.
     #[error("could not serve {what} at `{address}`")]
     Listen {
@@ -78,36 +94,80 @@ pub enum StartError {
     },
 }
 
+/// The way to a cluster.
+#[derive(Clone)]
+pub struct Connection {
+    /// What asks the API server.
+    pub client: Client,
+    /// Address of the API server, for people.
+    pub server: String,
+}
+
 /// The way to a cluster: a kubeconfig, or without one what `kubectl` would use, or the service account of the pod.
 ///
 /// # Errors
 ///
 /// When there is no such file or context, or it cannot be used.
-pub async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Client, StartError> {
+pub async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Connection, StartError> {
     let options = KubeConfigOptions {
         context: context.map(str::to_owned),
         ..KubeConfigOptions::default()
     };
-    let config = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(unusable)?;
+    let file = match (kubeconfig, context) {
+        (Some(path), _) => Some(Kubeconfig::read_from(path).map_err(unusable)?),
+        (None, Some(_)) => Some(Kubeconfig::read().map_err(unusable)?),
+        (None, None) => None,
+    };
+    let config = match file {
+        Some(file) => {
+            known(&file, context)?;
             Config::from_custom_kubeconfig(file, &options)
                 .await
                 .map_err(unusable)
         }
-        None if context.is_some() => Config::from_kubeconfig(&options).await.map_err(unusable),
-        None => Config::infer().await.map_err(unusable),
+        None => Config::infer().await.map_err(|error| {
+            let why = error.source().map(words).unwrap_or_default();
+            unusable(format!(
+                "this is no pod with a service account, and there is no kubeconfig (`--kubeconfig`, KUBECONFIG): {why}"
+            ))
+        }),
     };
     let mut config = config?;
     // Longer than a watch lasts. Without it, a server that is gone without a word is waited for for ever.
     config.read_timeout = Some(Duration::from_secs(330));
     // Whoever asks knows better when to ask again, and what was decided in between.
     config.default_retry = false;
-    Client::try_from(config).map_err(unusable)
+    let server = config.cluster_url.to_string();
+    Ok(Connection {
+        client: Client::try_from(config).map_err(unusable)?,
+        server,
+    })
 }
 
-fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> StartError {
-    StartError::Kubeconfig(Box::new(error))
+/// Sees that a context is one of the kubeconfig.
+fn known(file: &Kubeconfig, context: Option<&str>) -> Result<(), StartError> {
+    let names: Vec<&str> = file.contexts.iter().map(|known| known.name.as_str()).collect();
+    match context {
+        Some(context) if !names.contains(&context) => Err(unusable(format!(
+            "the kubeconfig has no context `{context}`: it has `{}`",
+            names.join("`, `")
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn unusable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StartError {
+    StartError::Kubeconfig(error.into())
+}
+
+fn no_answer(server: String, error: kube::Error) -> StartError {
+    match error {
+        kube::Error::Api(status) if status.code == 401 => StartError::Unknown { server },
+        error => StartError::Unreachable {
+            server,
+            source: Box::new(error.into()),
+        },
+    }
 }
 
 /// Runs the operator until `stop` is ready. What is being written then is finished, and the Lease is given away.
@@ -117,12 +177,16 @@ fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> StartError
 /// When the API server cannot be reached at the start (later it is waited for), when something cannot be served, and when
 /// the operator was the leader and is so no more, or when a part of it breaks down.
 pub async fn run(
-    client: Client,
+    connection: Connection,
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
-    let unreachable = |error| StartError::Unreachable(Box::new(error));
-    let version = client.apiserver_version().await.map_err(unreachable)?;
+    let Connection {
+        client,
+        server: address,
+    } = connection;
+    let version = client.apiserver_version().await;
+    let version = version.map_err(|error| no_answer(address, error))?;
     tracing::info!(kubernetes = version.git_version, "the API server answers");
     let (metrics, readiness) = (Metrics::new(), Readiness::default());
     let server = Server::new(client.clone());

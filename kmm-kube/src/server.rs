@@ -25,6 +25,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::trimmed::Trimmed;
+use crate::words::words;
 
 /// Who writes, in the managed fields of objects.
 pub(crate) const MANAGER: &str = "kmm";
@@ -45,7 +46,7 @@ pub(crate) enum CallError {
     #[error("refused: {0}")]
     Refused(String),
     /// No answer, or none that can be understood: it may have been done or not.
-    #[error("no answer: {0}")]
+    #[error("no answer: {}", words(.0))]
     Unanswered(#[source] kube::Error),
     /// It was not sent.
     #[error("no request could be made: {0}")]

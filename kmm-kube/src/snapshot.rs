@@ -27,6 +27,7 @@ use crate::kubelets;
 use crate::watch::News;
 use crate::watch::Source;
 use crate::watch::with_kind;
+use crate::words::ClientError;
 
 /// Objects of one list that are asked for at a time.
 const PAGE: u32 = 500;
@@ -70,7 +71,7 @@ pub enum LookError {
         resource: String,
         /// Why.
         #[source]
-        error: Box<kube::Error>,
+        error: Box<ClientError>,
     },
 }
 
@@ -176,7 +177,7 @@ pub enum ConfigMapError {
     NoKey(String),
     /// There is no answer.
     #[error("the ConfigMap `{OPERATOR_CONFIG}` cannot be read")]
-    Failed(#[source] Box<kube::Error>),
+    Failed(#[source] Box<ClientError>),
 }
 
 /// The text of the operator's configuration file, from its ConfigMap.
@@ -198,7 +199,7 @@ fn unread(namespace: &str, error: kube::Error) -> ConfigMapError {
     match &error {
         kube::Error::Api(status) if status.code == 403 => ConfigMapError::Forbidden(namespace.to_owned()),
         kube::Error::Api(status) if status.code == 404 => ConfigMapError::Missing(namespace.to_owned()),
-        _ => ConfigMapError::Failed(Box::new(error)),
+        _ => ConfigMapError::Failed(Box::new(error.into())),
     }
 }
 
@@ -259,7 +260,7 @@ fn failed(kind: Kind, error: kube::Error) -> LookError {
         kube::Error::Api(status) if status.code == 404 => LookError::NotInstalled { resource },
         _ => LookError::Failed {
             resource,
-            error: Box::new(error),
+            error: Box::new(error.into()),
         },
     }
 }

@@ -54,6 +54,8 @@ pub enum CertificateError {
 pub(crate) struct Certificate {
     folder: PathBuf,
     current: RwLock<Arc<CertifiedKey>>,
+    /// The files that the first one was made of.
+    first: Pem,
 }
 
 impl fmt::Debug for Certificate {
@@ -70,6 +72,7 @@ impl Certificate {
         Ok(Arc::new(Self {
             folder: folder.to_owned(),
             current: RwLock::new(Arc::new(pem.key(folder)?)),
+            first: pem,
         }))
     }
 
@@ -81,13 +84,12 @@ impl Certificate {
     /// Reads the files again when they change, for ever. Where they make no sense, as when one of them was written and the
     /// other was not yet, the last certificate stays.
     pub(crate) async fn follow(&self) {
-        // Not what is there now: that may have changed since it was read.
         let mut last: Option<Pem> = None;
         let mut told = String::new();
         loop {
             tokio::time::sleep(LOOK).await;
             let read = Pem::read(&self.folder).and_then(|pem| {
-                let new = Some(&pem) != last.as_ref();
+                let new = pem != *last.as_ref().unwrap_or(&self.first);
                 let key = new.then(|| pem.key(&self.folder)).transpose()?;
                 Ok(key.map(|key| (pem, key)))
             });
@@ -151,7 +153,15 @@ impl Pem {
             };
             wrong("tls.key", problem.to_owned())
         })?;
-        CertifiedKey::from_der(chain, key, &provider()).map_err(|error| wrong("tls.key", error.to_string()))
+        CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
+            let problem = match error {
+                rustls::Error::InconsistentKeys(_) => {
+                    "it is not the key of the certificate in `tls.crt`".to_owned()
+                }
+                error => error.to_string(),
+            };
+            wrong("tls.key", problem)
+        })
     }
 }
 

@@ -30,6 +30,7 @@ use crate::observe::Readiness;
 use crate::operator::StartError;
 use crate::server::Server;
 use crate::tls::Certificate;
+use crate::words::words;
 
 /// Largest request that is read: an object and the one that it replaces, of at most 3 MiB each.
 const LARGEST: usize = 7 << 20;
@@ -113,7 +114,7 @@ impl Desk {
                     VERSION
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the version of the cluster is not known");
+                    tracing::warn!(error = words(&error), "the version of the cluster is not known");
                     UNKNOWN_VERSION
                 }
             };

@@ -40,7 +40,12 @@ pub(crate) enum Output {
 ///
 /// When it cannot be built, or gives another answer than it should.
 pub(crate) fn run(output: Output) -> Result<()> {
-    steps::run(&steps::cargo(), &["build", "--quiet", "--package", "kmm-cli"])?;
+    let mut build = vec!["build", "--package", "kmm-cli"];
+    // Whoever waits for it sees how far it is.
+    if output == Output::OfFailures {
+        build.push("--quiet");
+    }
+    steps::run(&steps::cargo(), &build)?;
     let kmm = target_folder().join("debug/kmm");
     for (arguments, expected) in LINES {
         let line = format!("kmm {}", arguments.join(" "));

@@ -234,36 +234,41 @@ kmm explain --cluster NAMESPACE/MODULE NODE
 
 It needs rights to list what it explains: the ClusterRole `kmm-explain`. It writes nothing. Lines with `FAIL` are gates that are
 shut ([what each of them asks](explain.md)), each with the change that opens it. The lines below them are the operator's reasons:
-`STUCK` needs a person, `wait` somebody else, `next` the operator itself, `done` nobody.
+`STUCK` needs a person, `wait` somebody else, `next` the operator itself, `done` nobody. The operator is not asked: where it does not
+run, `next` and `wait` stay as they are, and `kubectl -n kmm-operator-system get deployments,leases` shows it.
 
 | where | says |
 |---|---|
-| `kubectl -n NAMESPACE get events` | reasons with the type `Warning`, of Modules and nodes |
+| `kubectl -n NAMESPACE get events` | reasons with the type `Warning`, of Modules; those of a node are in the namespace `default` |
 | `kubectl get nodemodulesconfig NODE -o yaml` | `spec` what the node is to have, `status` what it has, with the boot on which it was loaded |
 | `kubectl -n NAMESPACE get moduleimagesconfig MODULE -o yaml` | which images exist |
 | `kubectl -n NAMESPACE describe pod kmm-worker-NODE-MODULE` | what the worker said last, as JSON: `reason`, `step`, `proof`, `mend` |
-| `kubectl -n kmm-operator-system logs deployment/kmm-operator` | every write, with the object; `--log-level=debug` adds every reason |
+| `kubectl -n kmm-operator-system logs deployment/kmm-operator` | every write, with the object; `--log-level=debug` among the `args` of the Deployment adds every reason |
 | `kmm decode` | what a message of the kernel or of modprobe means |
 
 ## It does not start
 
 | the operator's log says | cause | what mends it |
 |---|---|---|
-| `... is no configuration: ...` | a key that nobody knows, or a value of the wrong kind, in the ConfigMap | mend the key that is named, then `kubectl -n kmm-operator-system rollout restart deployment/kmm-operator` |
+| `... is no configuration: ...`, `... is empty`, an error with a line and a column | a key that nobody knows, a value of the wrong kind, or no YAML, in the ConfigMap | mend what is named ([all keys](install.md#configuration)), then `kubectl -n kmm-operator-system rollout restart deployment/kmm-operator` |
 | `no image of the worker` | `RELATED_IMAGE_WORKER` is not set | set it in the Deployment, or `workerImage` of the chart |
-| `no way to a cluster`, `the API server gives no answer` | no service account token, or the API server cannot be reached from the pod | look at the pod's service account and the network policies of its namespace |
-| `a watch broke and is taken up again`, `the Lease cannot be read or written`, with the server's 403 | a role is missing or was changed | apply the manifests again |
+| `no way to a cluster` | no service account token in the pod; outside of a pod, no kubeconfig, or no such context in it | look at the pod's service account; outside, give `--kubeconfig` and `--context` |
+| `the API server ... gives no answer` | it cannot be reached from the pod, or has a certificate of another authority | look at the network policies of the namespace; the log has the address and the cause |
+| `the API server ... does not know who asks` | the token is of a service account that was deleted, or of another cluster | apply the manifests again, then restart as above |
+| `a watch broke and is taken up again`, `the Lease cannot be read or written`, with the code 403 | a role or its binding is missing or was changed, or `OPERATOR_NAMESPACE` names another namespace | apply the manifests again |
+| `a watch broke and is taken up again`, with `the CRDs are not installed` | so it is | apply the manifests again, or `kmm crds \\| kubectl apply --server-side -f -`; the operator goes on by itself |
 | `another one is the leader` | another operator, or the Go operator, holds the Lease | nothing, if it is to be so; otherwise stop the other one |
 | `the Lease ... was lost: another operator may be the leader now` | the Lease could not be renewed in time; the operator ends, and Kubernetes starts it again | nothing; where it comes again and again, the API server is too slow, or cannot be reached |
 | `could not serve ... at ...` | the address in the configuration is in use, or none of the pod's | correct the address in the ConfigMap, then restart as above |
-| `no certificate to serve with`, of the webhooks | the Secret with the certificate is not there, or holds none | `kubectl -n kmm-operator-system describe pod` says what is missing; [install.md](install.md) how it is made |
+| `no certificate to serve with`, of the webhooks | the Secret with the certificate is not there, holds none, or a key that is not its own | the log names the file; `kubectl -n kmm-operator-system describe pod` says what is missing; [install.md](install.md) how it is made |
 | `the watch of ... ended`, `the watch of ... broke down`, `a write broke down` | a fault of the operator, which ends; Kubernetes starts it again | report it, with the log |
 | `nothing is done while this cannot be read` | an object was written that the operator cannot read | mend or delete the object that is named |
 
 ## A Module cannot be made or changed
 
-A webhook's denial holds every finding, with a code: `kmm validate --explain CODE` says more about each, and
-[rules.md](rules.md) lists them. `failed calling webhook` means that no webhook answers: look at the Deployment `kmm-webhook` and its
+A webhook's denial holds every finding. One alone is told in the words of the Go operator; several have a line each, with code and
+field. `kmm validate FILE` has the code of one alone, too, and the line in the file; `kmm validate --explain CODE` says more about
+each, and [rules.md](rules.md) lists them. `failed calling webhook` means that no webhook answers: look at the Deployment `kmm-webhook` and its
 certificate. Without webhooks the API server checks the schema alone, and `kmm validate` the rest.
 
 ## An object of the operator cannot be made

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use kmm_core::diag::Part;
 use kmm_core::document;
 use kmm_core::document::Limits;
 use kmm_core::reconcile::ConfigError;
@@ -60,12 +61,12 @@ pub fn run(arguments: &Operator, printer: &Printer) -> Result<ExitStatus> {
     log(&arguments.server);
     runtime()?.block_on(async {
         let stop = stop()?;
-        let client = operator::connect(
+        let connection = operator::connect(
             arguments.server.kubeconfig.as_deref(),
             arguments.server.context.as_deref(),
         )
         .await?;
-        operator::run(client, settings, stop).await?;
+        operator::run(connection, settings, stop).await?;
         anyhow::Ok(())
     })?;
     printer.notice("kmm operator: stopped");
@@ -90,18 +91,32 @@ fn read_config(path: &Path) -> Result<OperatorConfig> {
 pub(super) fn parse_config(name: &str, text: &str) -> Result<OperatorConfig> {
     let stream = document::read(text, &Limits::default());
     if let Some(found) = stream.findings.first() {
-        bail!("`{name}`: {}", found.diagnostic);
-    }
-    let [document] = stream.documents.as_slice() else {
         bail!(
-            "`{name}` has {} documents and has to have one",
-            stream.documents.len()
+            "`{name}`{}: {}",
+            place(text, &found.diagnostic.part),
+            found.diagnostic
         );
+    }
+    let document = match stream.documents.as_slice() {
+        [document] => document,
+        [] => bail!("`{name}` is empty: write `{{}}` to have all as by default"),
+        several => bail!("`{name}` has {} documents and has to have one", several.len()),
     };
     match OperatorConfig::read(&document.root.to_json()) {
         Ok(config) => Ok(config),
         Err(errors) => bail!("`{name}` is no configuration: {}", list(&errors)),
     }
+}
+
+/// Where broken YAML is broken; a fault of a field names the field.
+fn place(text: &str, part: &Part) -> String {
+    let Part::Source(bytes) = part else {
+        return String::new();
+    };
+    let before = text.get(..bytes.start).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+    format!(", line {line}, column {column}")
 }
 
 fn list(errors: &[ConfigError]) -> String {
@@ -163,6 +178,8 @@ pub(super) fn log(arguments: &Server) {
     // What the libraries below have to say is of use only where something goes wrong.
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
+        // It says that a request failed, and not why; that is told where the request is made.
+        .with_target("kube_client::client::builder", LevelFilter::OFF)
         .with_target("kmm_kube", level);
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

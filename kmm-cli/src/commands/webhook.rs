@@ -22,8 +22,8 @@ pub fn run(arguments: &Webhook, printer: &Printer) -> Result<ExitStatus> {
     runtime()?.block_on(async {
         let stop = stop()?;
         let server = &arguments.server;
-        let client = operator::connect(server.kubeconfig.as_deref(), server.context.as_deref()).await?;
-        webhook::run(client, &config, stop).await?;
+        let connection = operator::connect(server.kubeconfig.as_deref(), server.context.as_deref()).await?;
+        webhook::run(connection.client, &config, stop).await?;
         anyhow::Ok(())
     })?;
     printer.notice("kmm webhook: stopped");

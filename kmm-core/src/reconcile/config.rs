@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::naming::dns1123_subdomain;
+
 /// The configuration file, with the keys of the Go operator and a few more (marked so).
 ///
 /// A key that nobody knows and a value of the wrong kind are errors, and the operator does not start with them; the Go
@@ -143,12 +145,20 @@ impl Default for OperatorConfig {
 
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{path}`: {problem}")]
+#[error("{}{problem}", place(.path))]
 pub struct ConfigError {
-    /// The key, with those above it: `worker.runAsUser`.
+    /// The key, with those above it: `worker.runAsUser`. Empty where it is about all of them.
     pub path: String,
     /// What is wrong there, and what is allowed.
     pub problem: String,
+}
+
+fn place(path: &str) -> String {
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!("`{path}`: ")
+    }
 }
 
 impl OperatorConfig {
@@ -169,9 +179,16 @@ impl OperatorConfig {
     pub fn read(value: &Value) -> Result<Self, Vec<ConfigError>> {
         let mut config = Self::default();
         let mut reader = Reader::default();
+        // It would be a fault for each of its keys.
+        if value["apiVersion"].is_string() && value["kind"].is_string() {
+            reader.fail(
+                "this is an object of Kubernetes: the configuration is the text below a key of the `data` of a ConfigMap",
+            );
+            return Err(reader.errors);
+        }
         reader.section("", value, |reader, key, value| {
             match key {
-                "healthProbeBindAddress" => reader.text(value, &mut config.health_probe_bind_address),
+                "healthProbeBindAddress" => reader.address(value, &mut config.health_probe_bind_address),
                 "webhookPort" => reader.port(value, &mut config.webhook_port),
                 "webhooks" => {
                     let section = &mut config.webhooks;
@@ -186,14 +203,14 @@ impl OperatorConfig {
                     let section = &mut config.leader_election;
                     reader.section(key, value, |reader, key, value| match key {
                         "enabled" => reader.flag(value, &mut section.enabled),
-                        "resourceID" => reader.text(value, &mut section.resource_id),
+                        "resourceID" => reader.name(value, &mut section.resource_id),
                         _ => reader.unknown("enabled, resourceID"),
                     });
                 }
                 "metrics" => {
                     let section = &mut config.metrics;
                     reader.section(key, value, |reader, key, value| match key {
-                        "bindAddress" => reader.text(value, &mut section.bind_address),
+                        "bindAddress" => reader.address(value, &mut section.bind_address),
                         "enableAuthnAuthz" => reader.flag(value, &mut section.enable_authn_authz),
                         "secureServing" => reader.flag(value, &mut section.secure_serving),
                         _ => reader.unknown("bindAddress, enableAuthnAuthz, secureServing"),
@@ -273,6 +290,33 @@ impl Reader {
         match value.as_str() {
             Some(text) => text.clone_into(into),
             None => self.fail(&format!("is {value} and has to be a string")),
+        }
+    }
+
+    /// An address as Go writes them, or nothing.
+    fn address(&mut self, value: &Value, into: &mut String) {
+        let is_port = |port: &str| port.parse::<u16>().is_ok();
+        match value.as_str() {
+            Some(text)
+                if matches!(text, "" | "0")
+                    || text.rsplit_once(':').is_some_and(|(_, port)| is_port(port)) =>
+            {
+                text.clone_into(into);
+            }
+            Some(_) | None => self.fail(&format!(
+                "is {value} and has to be an address with a port, such as `:8081` or `127.0.0.1:8081`; `0` serves nothing"
+            )),
+        }
+    }
+
+    /// The name of an object.
+    fn name(&mut self, value: &Value, into: &mut String) {
+        match value.as_str() {
+            Some(text) if dns1123_subdomain(text).is_empty() => text.clone_into(into),
+            Some(_) | None => self.fail(&format!(
+                "is {value} and has to be the name of a Lease: at most 253 small letters, digits, `-` and `.`, with a \
+                 letter or digit at both ends and beside each `.`"
+            )),
         }
     }
 
@@ -422,6 +466,45 @@ mod tests {
         );
         let whole = OperatorConfig::read(&json!([])).unwrap_err();
         assert_eq!(whole.len(), 1);
+        assert_eq!(
+            whole[0].to_string(),
+            "the configuration is [] and has to be a mapping"
+        );
+    }
+
+    /// They would be refused only when they are used: the Lease again and again, without an end.
+    #[test]
+    fn addresses_and_names_are_looked_at() {
+        let errors = OperatorConfig::read(&json!({
+            "healthProbeBindAddress": "8081", "metrics": {"bindAddress": "localhost:http"},
+            "leaderElection": {"resourceID": "Bad Name"},
+        }))
+        .unwrap_err();
+        let paths: Vec<&str> = errors.iter().map(|error| error.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "healthProbeBindAddress",
+                "leaderElection.resourceID",
+                "metrics.bindAddress"
+            ]
+        );
+        for address in ["", "0", ":8081", "127.0.0.1:0", "[::1]:8443", "localhost:8080"] {
+            let config = OperatorConfig::read(&json!({"metrics": {"bindAddress": address}})).unwrap();
+            assert_eq!(config.metrics.bind_address, address);
+        }
+    }
+
+    #[test]
+    fn a_config_map_is_none() {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}, "data": {}});
+        let errors = OperatorConfig::read(&map).unwrap_err();
+        assert_eq!(errors.len(), 1);
+        assert!(
+            errors[0]
+                .to_string()
+                .starts_with("this is an object of Kubernetes")
+        );
     }
 
     #[test]

@@ -70,6 +70,14 @@ fn every_fault_is_told() {
     ] {
         assert!(message.contains(part), "{part}\n{message}");
     }
+    // What `kmm validate --explain` says more about, and where it is.
+    let places = [
+        "- KMM0215: spec.moduleLoader.container.kernelMappings[1]: ",
+        "- KMM0216: spec.moduleLoader.container.kernelMappings[1].regexp: ",
+    ];
+    for place in places {
+        assert!(message.contains(place), "{place}\n{message}");
+    }
 }
 
 #[test]

@@ -9,10 +9,13 @@ use anyhow::bail;
 use kmm_core::api::Module;
 use kmm_core::driver::Key;
 use kmm_core::module::Compiled;
+use kmm_core::node::Gate;
 use kmm_core::node::GateKind;
+use kmm_core::node::NodeExplanation;
 use kmm_core::node::NodeFacts;
 use kmm_core::node::Status;
 use kmm_core::reconcile::Cause;
+use kmm_core::reconcile::LeftOut;
 use kmm_core::reconcile::OperatorConfig;
 use kmm_core::reconcile::Progress;
 use kmm_core::reconcile::Reason;
@@ -66,11 +69,21 @@ pub(super) fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> 
         .context("could not start the runtime")?;
     let live = &arguments.live;
     let snapshot = runtime.block_on(async {
-        let client = operator::connect(live.kubeconfig.as_deref(), live.context.as_deref()).await?;
+        let operator::Connection { client, server } =
+            operator::connect(live.kubeconfig.as_deref(), live.context.as_deref()).await?;
         let namespace = &live.operator_namespace;
         let config = snapshot::operator_config(&client, namespace).await;
-        let config = settings(namespace, config, printer);
-        anyhow::Ok(Snapshot::take(&client, config).await?)
+        let config = settings(namespace, config);
+        let assumed = config.as_ref().err().map(|error| format!("{error:#}"));
+        let snapshot = Snapshot::take(&client, config.unwrap_or_default()).await;
+        let snapshot = snapshot.with_context(|| format!("API server `{server}`"))?;
+        // Who gets no answer at all need not know that the settings are missing from it.
+        if let Some(why) = assumed {
+            printer.notice(&printable(&format!(
+                "kmm: the operator's settings are not known, and its defaults are assumed: {why}"
+            )));
+        }
+        anyhow::Ok(snapshot)
     })?;
     for target in snapshot.unreadable() {
         printer.notice(&printable(&format!(
@@ -80,25 +93,10 @@ pub(super) fn run(arguments: &Explain, printer: &Printer) -> Result<ExitStatus> 
     answer(arguments, all(arguments, &snapshot)?, printer)
 }
 
-/// The settings of the operator. Where they cannot be read, that is told, and the defaults have to do.
-fn settings(
-    namespace: &str,
-    found: Result<String, snapshot::ConfigMapError>,
-    printer: &Printer,
-) -> OperatorConfig {
-    let found = match found {
-        Ok(text) => {
-            let name = format!("ConfigMap {namespace}/{}", snapshot::OPERATOR_CONFIG);
-            parse_config(&name, &text)
-        }
-        Err(error) => Err(error.into()),
-    };
-    found.unwrap_or_else(|error| {
-        printer.notice(&printable(&format!(
-            "kmm: the operator's settings are not known, and its defaults are assumed: {error:#}"
-        )));
-        OperatorConfig::default()
-    })
+/// The settings of the operator.
+fn settings(namespace: &str, found: Result<String, snapshot::ConfigMapError>) -> Result<OperatorConfig> {
+    let name = format!("ConfigMap {namespace}/{}", snapshot::OPERATOR_CONFIG);
+    parse_config(&name, &found?)
 }
 
 fn all(arguments: &Explain, snapshot: &Snapshot) -> Result<Vec<Live>> {
@@ -108,17 +106,26 @@ fn all(arguments: &Explain, snapshot: &Snapshot) -> Result<Vec<Live>> {
         .iter()
         .map(|object| read::<Module>(object, "Module"))
         .collect::<Result<_>>()?;
-    let (modules, others): (Vec<&Module>, Vec<&Module>) = modules
-        .iter()
-        .partition(|module| manifests::is_wanted(wanted, module));
+    let namespace = arguments.live.namespace.as_deref();
+    let (modules, others): (Vec<&Module>, Vec<&Module>) = modules.iter().partition(|module| {
+        manifests::is_wanted(wanted, module)
+            && namespace.is_none_or(|namespace| module.metadata.namespace == namespace)
+    });
     if modules.is_empty() {
         let others: Vec<String> = others.into_iter().map(manifests::full_name).collect();
+        let place = match namespace {
+            Some(namespace) => format!("the namespace `{namespace}` of the cluster"),
+            None => "the cluster".to_owned(),
+        };
         match wanted {
+            Some(name) if is_node(snapshot, name) => bail!(
+                "there is no Module `{name}` in {place}; of the node of this name `--node {name}` tells all Modules"
+            ),
             Some(name) => bail!(
-                "there is no Module `{name}` in the cluster{}",
+                "there is no Module `{name}` in {place}{}",
                 manifests::there_is(&others)
             ),
-            None => bail!("there is no Module in the cluster"),
+            None => bail!("there is no Module in {place}{}", manifests::there_is(&others)),
         }
     }
     let node = arguments.wanted_node();
@@ -132,10 +139,72 @@ fn all(arguments: &Explain, snapshot: &Snapshot) -> Result<Vec<Live>> {
     }
     manifests::check_nodes(&nodes, "the cluster")?;
     let live = modules.iter().map(|module| {
-        let explained = explain(&Compiled::new(module), &[], &nodes);
+        let mut explained = explain(&Compiled::new(module), &[], &nodes);
+        explained.nodes.iter_mut().for_each(name_both_labels);
         Live::new(explained, snapshot, node.is_some())
     });
     Ok(live.collect())
+}
+
+fn is_node(snapshot: &Snapshot, name: &str) -> bool {
+    snapshot
+        .nodes()
+        .iter()
+        .any(|node| node["metadata"]["name"] == name)
+}
+
+/// Ordered upgrade: what asks for a version is a label of the administrator, what loads it another one, which nothing sets
+/// yet. A command that sets the first alone would change nothing.
+fn name_both_labels(node: &mut NodeExplanation) {
+    const ASKED: &str = "kmm.node.kubernetes.io/version-module.";
+    const OBEYED: &str = "beta.kmm.node.kubernetes.io/version-worker-pod.";
+    let versions = node
+        .gates
+        .iter_mut()
+        .filter(|gate| gate.gate == GateKind::Version);
+    for remedy in versions.flat_map(|gate| &mut gate.remedies) {
+        // The label is the last word, quoted where it has to be.
+        if let Some((_, label)) = remedy.text.split_once("--overwrite ") {
+            let obeyed = label.replacen(ASKED, OBEYED, 1);
+            remedy.text = format!("{} {obeyed}", remedy.text);
+        }
+    }
+}
+
+/// Whether a reason about a Module as a whole tells something of one node: what becomes of others is another question.
+fn concerns(node: &NodeExplanation, cause: &Cause) -> bool {
+    if let Cause::NodesLeftOut { why, .. } = cause {
+        let gates: &[GateKind] = match why {
+            LeftOut::Taints => &[GateKind::Taints],
+            LeftOut::NoMapping => &[GateKind::Mapping],
+            LeftOut::Unresolved => &[GateKind::Mapping, GateKind::Template, GateKind::Image],
+            LeftOut::Version => &[GateKind::Version],
+        };
+        let is_shut = |gate: &Gate| gate.status == Status::Fail && gates.contains(&gate.gate);
+        return node.gates.iter().any(is_shut);
+    }
+    let Some(image) = image_of(cause) else {
+        return true;
+    };
+    let resolved = node.outcome.as_ref();
+    resolved.is_ok_and(|resolved| resolved.container_image == image)
+}
+
+/// The image that a reason is about.
+fn image_of(cause: &Cause) -> Option<&str> {
+    match cause {
+        Cause::ImageExists { image }
+        | Cause::PullStarted { image }
+        | Cause::Pulling { image, .. }
+        | Cause::PullFailed { image, .. }
+        | Cause::PullUnschedulable { image, .. }
+        | Cause::ImageMissing { image }
+        | Cause::RegistryAsked { image }
+        | Cause::RegistryWaiting { image, .. }
+        | Cause::ImageToMake { image, .. }
+        | Cause::ImageNotMade { image, .. } => Some(image),
+        _ => None,
+    }
 }
 
 fn read<T: serde::de::DeserializeOwned>(object: &Value, kind: &str) -> Result<T> {
@@ -149,14 +218,16 @@ impl Live {
     fn new(mut explained: Explained, snapshot: &Snapshot, every_node: bool) -> Self {
         let before = explained.nodes.len();
         explained.nodes.retain(|node| {
-            let is_selected =
-                |gate: &kmm_core::node::Gate| gate.gate != GateKind::Selector || gate.status != Status::Fail;
+            let is_selected = |gate: &Gate| gate.gate != GateKind::Selector || gate.status != Status::Fail;
             every_node || node.gates.iter().all(is_selected)
         });
         let module = &explained.module;
         let shown: BTreeSet<&str> = explained.nodes.iter().map(|node| node.node.as_str()).collect();
+        let one = explained.nodes.first().filter(|_| every_node);
         let reasons = snapshot.reasons().filter(|(key, reason)| match key {
-            Key::Module(name) | Key::Images(name) | Key::DevicePlugin(name) => name == module,
+            Key::Module(name) | Key::Images(name) | Key::DevicePlugin(name) => {
+                name == module && one.is_none_or(|node| concerns(node, &reason.cause))
+            }
             // What is still on a node that is not to have it is told too.
             Key::Assign(node) => shown.contains(node.as_str()) && reason.module.as_ref() == Some(module),
             Key::NodeModules(node) => {
@@ -263,5 +334,72 @@ fn push_reason(out: &mut String, said: &Said) {
     }
     if !said.mend.is_empty() {
         let _ = writeln!(out, "    help: {}", said.mend);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn explained(node: &Value) -> NodeExplanation {
+        let module = json!({
+            "metadata": {"name": "nic", "namespace": "drivers"},
+            "spec": {"selector": {"nic": ""}, "moduleLoader": {"container": {
+                "version": "2 b", "modprobe": {"moduleName": "nic"},
+                "kernelMappings": [{"regexp": "^6", "containerImage": "registry.example.com/nic:${KERNEL_FULL_VERSION}"}],
+            }}},
+        });
+        let module: Module = read(&module, "Module").unwrap();
+        let node: NodeFacts = read(node, "Node").unwrap();
+        let mut nodes = explain(&Compiled::new(&module), &[], &[node]).nodes;
+        nodes.remove(0)
+    }
+
+    fn node(labels: &Value) -> Value {
+        json!({
+            "metadata": {"name": "w1", "labels": labels},
+            "status": {
+                "conditions": [{"type": "Ready", "status": "False"}],
+                "nodeInfo": {"kernelVersion": "6.1.0", "architecture": "amd64"},
+            },
+        })
+    }
+
+    const ASKED: &str = "kmm.node.kubernetes.io/version-module.drivers.nic";
+
+    #[test]
+    fn of_one_node_only_what_concerns_it_is_told() {
+        let is_told = |labels: &Value, cause: &Cause| concerns(&explained(&node(labels)), cause);
+        let gets_it = json!({"nic": "", ASKED: "2 b"});
+        let others = |why| Cause::NodesLeftOut {
+            why,
+            count: 1,
+            nodes: vec!["w2".to_owned()],
+        };
+        assert!(!is_told(&gets_it, &others(LeftOut::Version)));
+        // Its version is missing: it is one of those that are left out for it.
+        let no_version = json!({"nic": ""});
+        assert!(is_told(&no_version, &others(LeftOut::Version)));
+        assert!(!is_told(&no_version, &others(LeftOut::NoMapping)));
+        let exists = |image: &str| Cause::ImageExists {
+            image: image.to_owned(),
+        };
+        assert!(is_told(&gets_it, &exists("registry.example.com/nic:6.1.0")));
+        assert!(!is_told(&gets_it, &exists("registry.example.com/nic:6.2.0")));
+        assert!(is_told(&gets_it, &Cause::NoNodes));
+    }
+
+    #[test]
+    fn the_command_of_ordered_upgrade_sets_the_label_that_is_obeyed() {
+        let mut shut = explained(&node(&json!({"nic": ""})));
+        name_both_labels(&mut shut);
+        let version = shut.gates.iter().find(|gate| gate.gate == GateKind::Version);
+        assert_eq!(
+            version.unwrap().remedies[0].text,
+            "kubectl label node w1 --overwrite 'kmm.node.kubernetes.io/version-module.drivers.nic=2 b' \
+             'beta.kmm.node.kubernetes.io/version-worker-pod.drivers.nic=2 b'"
+        );
     }
 }
