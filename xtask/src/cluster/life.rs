@@ -430,6 +430,10 @@ fn on_its_way(object: &Value) -> Option<String> {
     let labels = &metadata["labels"];
     let why = match object["kind"].as_str() {
         Some("Namespace" | "Node") => return None,
+        // That of somebody else, who may wait for a kubelet.
+        Some("Pod") if labels[names::MODULE_NAME].is_null() && labels[names::IMAGE_OWNER].is_null() => {
+            return None;
+        }
         _ if metadata["deletionTimestamp"].is_string() => "is being deleted",
         Some("Pod") if labels[names::WORKER_ACTION].is_string() => "is a worker",
         Some("Pod") if labels[names::IMAGE_OWNER].is_string() => "pulls an image",
@@ -491,17 +495,26 @@ mod tests {
                 },
             })
         };
-        for stands in [pod(json!({})), set(3, 2), modules()[0].clone()] {
+        let leaves = |labels: Value| {
+            let mut pod = pod(labels);
+            pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            pod
+        };
+        let of_module = json!({names::MODULE_NAME: "nic"});
+        for stands in [
+            pod(of_module.clone()),
+            leaves(json!({})),
+            set(3, 2),
+            modules()[0].clone(),
+        ] {
             assert_eq!(on_its_way(&stands), None);
         }
-        let mut leaves = pod(json!({}));
-        leaves["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         for moves in [
-            pod(json!({names::WORKER_ACTION: "Load"})),
+            pod(json!({names::MODULE_NAME: "nic", names::WORKER_ACTION: "Load"})),
             pod(json!({names::IMAGE_OWNER: "x"})),
+            leaves(of_module),
             set(2, 2),
             set(3, 1),
-            leaves,
         ] {
             assert!(on_its_way(&moves).is_some(), "{moves}");
         }

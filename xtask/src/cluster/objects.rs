@@ -216,5 +216,9 @@ pub(crate) async fn until_within(
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    if started.elapsed() > patience / 10 {
+        // How much room there is on a slower machine.
+        println!("  took {} s: {what}", started.elapsed().as_secs());
+    }
     Ok(())
 }
