@@ -27,6 +27,7 @@ mod kubelet;
 mod life;
 pub(crate) mod objects;
 mod owners;
+pub(crate) mod ports;
 pub(crate) mod process;
 mod recorded;
 mod rivals;

@@ -41,8 +41,8 @@ const PACKAGES: &[&str] = &["docker-registry", "skopeo", "apache2-utils", "opens
 /// What a user of these registries is called; the password is made anew for each registry.
 const USER: &str = "puller";
 
-/// How long a registry may take until it listens.
-const START: Duration = Duration::from_secs(30);
+/// How long a registry may take until it listens; a loaded machine takes its time.
+const START: Duration = Duration::from_secs(300);
 
 /// The form of a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

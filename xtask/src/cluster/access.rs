@@ -82,6 +82,8 @@ impl Asked {
 /// A request of the operator that was answered.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
+    /// When the request came, as text that sorts.
+    pub(super) received: String,
     pub(super) verb: String,
     /// With its subresource.
     pub(super) resource: String,
@@ -255,6 +257,7 @@ pub(super) fn records(plane: &ControlPlane) -> Result<Vec<Record>> {
             resource = format!("{resource}/{part}");
         }
         records.push(Record {
+            received: text(&record["requestReceivedTimestamp"]),
             verb: text(&record["verb"]),
             resource,
             name: text(&object["name"]),

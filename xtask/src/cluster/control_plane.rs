@@ -1,6 +1,5 @@
 //! A control plane on the loopback: etcd, kube-apiserver, and when they are wanted the controllers and the scheduler.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use serde_json::json;
 use super::access;
 use super::binaries::Binaries;
 use super::certificates;
+use super::ports;
 use super::process;
 use super::process::Process;
 use crate::steps;
@@ -244,17 +244,12 @@ impl ControlPlane {
 impl Ports {
     /// Ports that nobody listens on now.
     fn free() -> Result<Self> {
-        // All at once, so that none is given twice.
-        let listeners: Vec<TcpListener> = (0..5)
-            .map(|_| TcpListener::bind(("127.0.0.1", 0)))
-            .collect::<Result<_, _>>()?;
-        let port = |place: usize| -> Result<u16> { Ok(listeners[place].local_addr()?.port()) };
         Ok(Self {
-            etcd: port(0)?,
-            peer: port(1)?,
-            api: port(2)?,
-            controller_manager: port(3)?,
-            scheduler: port(4)?,
+            etcd: ports::free()?,
+            peer: ports::free()?,
+            api: ports::free()?,
+            controller_manager: ports::free()?,
+            scheduler: ports::free()?,
         })
     }
 }

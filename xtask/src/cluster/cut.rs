@@ -41,6 +41,8 @@ const NODES: usize = 12;
 const MODULES: [&str; 3] = ["acme-fs", "acme-gpu", "acme-nic"];
 /// Those that leave the Modules' selector.
 const LEAVE: usize = 6;
+/// How often images are changed again at most, until a write was cut off.
+const MORE: u32 = 10;
 
 /// The operator says that a request had no answer.
 const UNKNOWN: &str = "it is not known whether this was written";
@@ -92,8 +94,7 @@ impl Scene {
         self.comes_to("two", &stays).await?;
         println!("all images were changed");
 
-        let loading = self.cut_off();
-        ensure!(loading > 0, "no write was cut off while modules came");
+        let repository = self.was_cut_off(&stays).await?;
 
         // Here writes are few at a time, and the API server may well be killed between two of them: the part `held` has it
         // killed while it works on the create of an unloader.
@@ -104,9 +105,30 @@ impl Scene {
         }
         self.kill_after(&[4, 12, 20, 30]).await?;
         let stays = stays.into_iter().filter(|node| !leave.contains(node)).collect();
-        self.comes_to("two", &stays).await?;
+        self.comes_to(&repository, &stays).await?;
         println!("{LEAVE} nodes left");
         self.was_right()
+    }
+
+    /// Sees that writes were cut off while modules came. Whether one is under way at the very moment of a kill is chance:
+    /// where none was yet, images are changed again. Gives the repository of those that are there in the end.
+    async fn was_cut_off(&mut self, stays: &BTreeSet<String>) -> Result<String> {
+        let mut repository = "two".to_owned();
+        for round in 1..=MORE {
+            if self.cut_off() > 0 {
+                return Ok(repository);
+            }
+            repository = format!("more-{round}");
+            self.apply(&repository).await?;
+            self.kill_after(&[5, 40]).await?;
+            self.comes_to(&repository, stays).await?;
+        }
+        ensure!(
+            self.cut_off() > 0,
+            "no write was cut off while modules came, in {} kills",
+            self.kills.len()
+        );
+        Ok(repository)
     }
 
     async fn apply(&self, repository: &str) -> Result<()> {
@@ -310,11 +332,14 @@ fn made_twice(pods: &[Value]) -> Vec<String> {
 }
 
 /// How many creates of pods were answered, and the names of those that were created again without being deleted in between:
-/// neither in an answered request, nor in one that a kill may have cut off.
+/// neither in an answered request, nor in one that a kill may have cut off. They are taken in the order in which requests
+/// came: an answer may be noted after what somebody did because of it.
 fn created_again(log: &[Record], kills: &[RangeInclusive<usize>]) -> (usize, Vec<String>) {
     let mut there: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut created, mut again) = (0, Vec::new());
-    for (place, record) in log.iter().enumerate() {
+    let mut order: Vec<(usize, &Record)> = log.iter().enumerate().collect();
+    order.sort_by(|(_, one), (_, other)| one.received.cmp(&other.received));
+    for (place, record) in order {
         if record.resource != "pods" || !(200..300).contains(&record.code) {
             continue;
         }
@@ -343,7 +368,12 @@ mod tests {
     use super::*;
 
     fn record(verb: &str, name: &str) -> Record {
+        at("", verb, name)
+    }
+
+    fn at(received: &str, verb: &str, name: &str) -> Record {
         Record {
+            received: received.to_owned(),
             verb: verb.to_owned(),
             resource: "pods".to_owned(),
             name: name.to_owned(),
@@ -368,6 +398,19 @@ mod tests {
         assert_eq!(created_again(&log, &[]), (3, vec!["a".to_owned()]));
         assert_eq!(created_again(&log, &[2..=2]), (3, vec![]));
         assert_eq!(created_again(&log, &[3..=4]), (3, vec!["a".to_owned()]));
+        // The answer to the delete was noted last.
+        let log = [
+            at("1", "create", "a"),
+            at("3", "create", "a"),
+            at("2", "delete", "a"),
+        ];
+        assert_eq!(created_again(&log, &[]), (2, vec![]));
+        let log = [
+            at("1", "create", "a"),
+            at("2", "create", "a"),
+            at("3", "delete", "a"),
+        ];
+        assert_eq!(created_again(&log, &[]), (2, vec!["a".to_owned()]));
     }
 
     #[test]

@@ -124,17 +124,8 @@ async fn unloads(
     operator: &mut Operator,
     count: &mut usize,
 ) -> Result<()> {
-    let modules = async || {
-        let config = get(client, BETA, "NodeModulesConfig", "", "w1").await?;
-        anyhow::Ok(["spec", "status"].map(|part| config[part]["modules"].as_array().map_or(0, Vec::len)))
-    };
-    until("w1 has all modules", async || {
-        let [wanted, there] = modules().await?;
-        Ok(wanted > 0 && wanted == there)
-    })
-    .await?;
     cut_off(plane, client, operator, &UNLOADER, count).await?;
-    until("w1 has no modules", async || Ok(modules().await? == [0, 0])).await?;
+    until("w1 has no modules", async || Ok(modules(client).await? == [0, 0])).await?;
     until("no worker pod is left", async || {
         let pods = list(client, "v1", "Pod").await?;
         Ok(pods
@@ -144,6 +135,12 @@ async fn unloads(
     .await?;
     println!("the create of an unloader was cut off, and all modules were unloaded in the end");
     Ok(())
+}
+
+/// How many modules w1 is to have, and has.
+async fn modules(client: &Client) -> Result<[usize; 2]> {
+    let config = get(client, BETA, "NodeModulesConfig", "", "w1").await?;
+    Ok(["spec", "status"].map(|part| config[part]["modules"].as_array().map_or(0, Vec::len)))
 }
 
 /// Has the operator write, and kills the API server while it works on that.
@@ -222,8 +219,18 @@ async fn cause(client: &Client, hold: &Hold, count: usize) -> Result<()> {
             change(client, &namespace, &gone).await
         }
         "pods" => {
-            let leaves = json!({"metadata": {"labels": {"pool": "none"}}});
-            change(client, &life::node("w1", "acme"), &leaves).await
+            let goes_to = async |pool: &str| {
+                let labels = json!({"metadata": {"labels": {"pool": pool}}});
+                change(client, &life::node("w1", "acme"), &labels).await
+            };
+            // What was unloaded before the API server knew of the webhook is loaded again first.
+            goes_to("acme").await?;
+            until("w1 has all modules", async || {
+                let [wanted, there] = modules(client).await?;
+                Ok(wanted > 0 && wanted == there)
+            })
+            .await?;
+            goes_to("none").await
         }
         // Another image is listed.
         _ => apply(client, &module("held-0", count)).await.map(drop),

@@ -23,6 +23,7 @@ use super::access;
 use super::control_plane::ControlPlane;
 use super::kubelet::Kubelets;
 use super::life;
+use super::objects::PATIENCE;
 use super::objects::api_of;
 use super::objects::apply;
 use super::objects::change;
@@ -37,8 +38,6 @@ use crate::deploy::Tools;
 use crate::steps;
 
 const BETA: &str = "kmm.sigs.x-k8s.io/v1beta1";
-/// How long a command may be tried again that is to succeed at some time.
-const EVENTUALLY: Duration = Duration::from_secs(120);
 
 /// Installs, uses and removes everything as the guide says.
 pub(super) async fn check(tools: &Tools, kmm: &Path) -> Result<()> {
@@ -300,7 +299,7 @@ impl Shell {
                 println!("{}", said.trim_end());
                 return Ok(());
             }
-            if !block.eventually || started.elapsed() > EVENTUALLY {
+            if !block.eventually || started.elapsed() > PATIENCE {
                 bail!("this ended with {}:\n{}\n{said}", out.status, block.text);
             }
             tokio::time::sleep(Duration::from_millis(500)).await;

@@ -1,10 +1,11 @@
 //! The life of a Module on a real API server, with the built operator and kubelets that are played.
 
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
-use anyhow::bail;
 use anyhow::ensure;
 use kmm_core::reconcile::names;
 use kmm_core::resolve::ModuleName;
@@ -32,6 +33,11 @@ use super::taken;
 pub(super) const BETA: &str = "kmm.sigs.x-k8s.io/v1beta1";
 pub(super) const OLD: &str = "6.1.0-30-amd64";
 const NEW: &str = "6.1.0-31-cloud-amd64";
+
+/// How often in a row everything has to be the same, and for how long: the operator's own waits are shorter while nothing is
+/// under way.
+const LOOKS: u32 = 20;
+const STILL: Duration = Duration::from_secs(2);
 
 pub(super) fn nic() -> ModuleName {
     ModuleName {
@@ -84,7 +90,7 @@ async fn scenes(
     operator.kill();
     let mut operator = Operator::start(plane, kmm, "operator-2")?;
     operator.wait_until_listed().await?;
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     ensure!(
         operator.writes().is_empty(),
         "the second operator wrote: {:#?}",
@@ -188,12 +194,12 @@ async fn loaded(client: &Client) -> Result<()> {
             .await?;
         }
     }
-    let states = get(client, BETA, "ModuleImagesConfig", "drivers", "acme-nic").await?;
-    ensure!(
-        states["status"]["imagesStates"]
-            == json!([{"image": format!("registry.example.com/acme:{OLD}"), "status": "Exists"}]),
-        "{states}"
-    );
+    let exists = json!([{"image": format!("registry.example.com/acme:{OLD}"), "status": "Exists"}]);
+    until("the image is noted as one that exists", async || {
+        let states = get(client, BETA, "ModuleImagesConfig", "drivers", "acme-nic").await?;
+        Ok(states["status"]["imagesStates"] == exists)
+    })
+    .await?;
     let counts = json!({"nodesMatchingSelectorNumber": 2, "desiredNumber": 2, "availableNumber": 2});
     for part in ["moduleLoader", "devicePlugin"] {
         until(&format!("the Module counts its nodes in {part}"), async || {
@@ -202,11 +208,7 @@ async fn loaded(client: &Client) -> Result<()> {
         })
         .await?;
     }
-    let namespace = get(client, "v1", "Namespace", "", "drivers").await?;
-    ensure!(
-        namespace["metadata"]["labels"][names::CONTAINS_MODULES].is_string(),
-        "{namespace}"
-    );
+    is_marked(client, true).await?;
     let other = get(client, "v1", "Node", "", "w3").await?;
     ensure!(
         !other["metadata"]["labels"].to_string().contains("acme-nic"),
@@ -366,29 +368,47 @@ async fn end(client: &Client) -> Result<()> {
         Ok(!labelled && !configured && images.is_empty() && sets.is_empty() && pods.is_empty())
     })
     .await?;
-    let namespace = get(client, "v1", "Namespace", "", "drivers").await?;
-    if namespace["metadata"]["labels"][names::CONTAINS_MODULES].is_string() {
-        bail!("the namespace is still marked: {namespace}");
-    }
-    Ok(())
+    is_marked(client, false).await
 }
 
-/// Everything that the operator writes, once it changes no more.
+/// Waits until the namespace is marked as one with Modules, or is not any more.
+async fn is_marked(client: &Client, marked: bool) -> Result<()> {
+    let what = if marked {
+        "is marked"
+    } else {
+        "is not marked any more"
+    };
+    until(&format!("the namespace {what}"), async || {
+        let namespace = get(client, "v1", "Namespace", "", "drivers").await?;
+        Ok(namespace["metadata"]["labels"][names::CONTAINS_MODULES].is_string() == marked)
+    })
+    .await
+}
+
+/// Everything that the operator writes, once it changes no more, and nothing is on its way that would change it.
 pub(super) async fn settled(client: &Client) -> Result<Value> {
     let mut last = Value::Null;
-    let mut same = 0;
+    let mut moves = None;
+    let (mut same, mut since) = (0, Instant::now());
     until("nothing changes any more", async || {
-        let now = state(client).await?;
-        same = if now == last { same + 1 } else { 0 };
+        let objects = objects_of(client).await?;
+        moves = objects.iter().find_map(on_its_way);
+        let now = state(&objects);
+        if now == last && moves.is_none() {
+            same += 1;
+        } else {
+            (same, since) = (0, Instant::now());
+        }
         last = now;
-        Ok(same >= 20)
+        Ok(same >= LOOKS && since.elapsed() >= STILL)
     })
-    .await?;
+    .await
+    .with_context(|| moves.clone().unwrap_or_default())?;
     Ok(last)
 }
 
-async fn state(client: &Client) -> Result<Value> {
-    let mut all = json!({});
+async fn objects_of(client: &Client) -> Result<Vec<Value>> {
+    let mut objects = Vec::new();
     for (api_version, kind) in [
         ("v1", "Namespace"),
         ("v1", "Node"),
@@ -398,25 +418,105 @@ async fn state(client: &Client) -> Result<Value> {
         (BETA, "NodeModulesConfig"),
         (BETA, "ModuleImagesConfig"),
     ] {
-        for object in list(client, api_version, kind).await? {
-            let metadata = &object["metadata"];
-            let key = format!("{kind} {} {}", metadata["namespace"], metadata["name"]);
-            let mut kept = json!({"spec": object["spec"]});
-            for field in [
-                "uid",
-                "labels",
-                "annotations",
-                "finalizers",
-                "ownerReferences",
-                "deletionTimestamp",
-            ] {
-                kept[field] = metadata[field].clone();
+        objects.extend(list(client, api_version, kind).await?);
+    }
+    Ok(objects)
+}
+
+/// What shows that work is under way, though nothing may change for a while: the operator waits for pods to end, and the
+/// controllers of Kubernetes have queues of their own.
+fn on_its_way(object: &Value) -> Option<String> {
+    let (metadata, status) = (&object["metadata"], &object["status"]);
+    let labels = &metadata["labels"];
+    let why = match object["kind"].as_str() {
+        Some("Namespace" | "Node") => return None,
+        // That of somebody else, who may wait for a kubelet.
+        Some("Pod") if labels[names::MODULE_NAME].is_null() && labels[names::IMAGE_OWNER].is_null() => {
+            return None;
+        }
+        _ if metadata["deletionTimestamp"].is_string() => "is being deleted",
+        Some("Pod") if labels[names::WORKER_ACTION].is_string() => "is a worker",
+        Some("Pod") if labels[names::IMAGE_OWNER].is_string() => "pulls an image",
+        Some("DaemonSet") => {
+            let count = |name: &str| status[name].as_u64().unwrap_or_default();
+            let wanted = count("desiredNumberScheduled");
+            let there = ["currentNumberScheduled", "updatedNumberScheduled", "numberReady"];
+            if status["observedGeneration"] == metadata["generation"]
+                && there.iter().all(|name| count(name) == wanted)
+                && count("numberMisscheduled") == 0
+            {
+                return None;
             }
-            if api_version == BETA {
-                kept["status"] = object["status"].clone();
-            }
-            all[key] = kept;
+            "has not all of its pods"
+        }
+        _ => return None,
+    };
+    Some(format!("{} {} {why}: {status}", object["kind"], metadata["name"]))
+}
+
+fn state(objects: &[Value]) -> Value {
+    let mut all = json!({});
+    for object in objects {
+        let metadata = &object["metadata"];
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let key = format!("{kind} {} {}", metadata["namespace"], metadata["name"]);
+        let mut kept = json!({"spec": object["spec"]});
+        for field in [
+            "uid",
+            "labels",
+            "annotations",
+            "finalizers",
+            "ownerReferences",
+            "deletionTimestamp",
+        ] {
+            kept[field] = metadata[field].clone();
+        }
+        if object["apiVersion"] == BETA {
+            kept["status"] = object["status"].clone();
+        }
+        all[key] = kept;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_is_told_from_what_stands() {
+        let pod = |labels: Value| json!({"kind": "Pod", "metadata": {"name": "p", "labels": labels}});
+        let set = |there: u32, seen: u32| {
+            json!({
+                "kind": "DaemonSet", "metadata": {"name": "d", "generation": 2},
+                "status": {
+                    "observedGeneration": seen, "desiredNumberScheduled": 3, "currentNumberScheduled": 3,
+                    "updatedNumberScheduled": there, "numberReady": 3, "numberMisscheduled": 0,
+                },
+            })
+        };
+        let leaves = |labels: Value| {
+            let mut pod = pod(labels);
+            pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            pod
+        };
+        let of_module = json!({names::MODULE_NAME: "nic"});
+        for stands in [
+            pod(of_module.clone()),
+            leaves(json!({})),
+            set(3, 2),
+            modules()[0].clone(),
+        ] {
+            assert_eq!(on_its_way(&stands), None);
+        }
+        for moves in [
+            pod(json!({names::MODULE_NAME: "nic", names::WORKER_ACTION: "Load"})),
+            pod(json!({names::IMAGE_OWNER: "x"})),
+            leaves(of_module),
+            set(2, 2),
+            set(3, 1),
+        ] {
+            assert!(on_its_way(&moves).is_some(), "{moves}");
         }
     }
-    Ok(all)
 }

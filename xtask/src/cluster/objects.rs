@@ -23,6 +23,9 @@ use serde_json::Value;
 /// How long something that a controller does may take; a loaded machine takes its time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How long an API server may be away.
+const AWAY: Duration = Duration::from_secs(60);
+
 /// Who writes, in the managed fields.
 const MANAGER: &str = "xtask";
 
@@ -100,7 +103,14 @@ pub(crate) async fn delete_now(client: &Client, object: &Value) -> Result<()> {
 /// All objects of a kind, in every namespace.
 pub(crate) async fn list(client: &Client, api_version: &str, kind: &str) -> Result<Vec<Value>> {
     let any = serde_json::json!({"apiVersion": api_version, "kind": kind});
-    let found = api_of(client, &any)?.list(&ListParams::default()).await?;
+    let api = api_of(client, &any)?;
+    let begun = Instant::now();
+    let found = loop {
+        match api.list(&ListParams::default()).await {
+            Err(error) if is_away(&error, begun).await => {}
+            answer => break answer?,
+        }
+    };
     let objects = found.items.into_iter().map(|object| {
         // In lists, objects of Kubernetes' own kinds do not say their kind.
         let mut object = serde_json::to_value(object)?;
@@ -123,11 +133,29 @@ pub(crate) async fn get(
     if !namespace.is_empty() {
         object["metadata"]["namespace"] = serde_json::json!(namespace);
     }
-    let found = api_of(client, &object)?.get_opt(name).await?;
+    let api = api_of(client, &object)?;
+    let begun = Instant::now();
+    let found = loop {
+        match api.get_opt(name).await {
+            Err(error) if is_away(&error, begun).await => {}
+            answer => break answer?,
+        }
+    };
     Ok(found
         .map(serde_json::to_value)
         .transpose()?
         .unwrap_or(Value::Null))
+}
+
+/// Whether there was no answer, and what only reads is to be asked again: a connection may break, as when the API server was
+/// started anew.
+async fn is_away(error: &kube::Error, since: Instant) -> bool {
+    let away = matches!(error, kube::Error::Service(_) | kube::Error::HyperError(_));
+    let again = away && since.elapsed() < AWAY;
+    if again {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    again
 }
 
 /// Installs the CRDs of a cluster and waits until the API server serves them.
@@ -187,6 +215,10 @@ pub(crate) async fn until_within(
             bail!("not seen within {} s: {what}", patience.as_secs());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    if started.elapsed() > patience / 10 {
+        // How much room there is on a slower machine.
+        println!("  took {} s: {what}", started.elapsed().as_secs());
     }
     Ok(())
 }

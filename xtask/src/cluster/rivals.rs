@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ use super::serving::Serving;
 /// Its mark on everything.
 const MARK: &str = "example.com/rival";
 
-/// How long it goes on at least, with the operator at work: until something came between a look and a write.
+/// How long it goes on at least, with the operator at work: until it has changed everything, and something came between a
+/// look and a write.
 const TIME: Duration = Duration::from_secs(8);
 
 /// Changes labels and annotations of everything without a pause, and the Module's parameters now and then.
@@ -38,17 +40,21 @@ pub(super) async fn run(plane: &ControlPlane, client: &Client, kmm: &Path) -> Re
     let mut operator = Serving::start(plane, kmm, "operator", "rivalled", &config)?;
     operator.says("listed").await?;
     let done = Arc::new(AtomicBool::new(false));
-    let (seen, rival) = (Arc::clone(&done), client.clone());
+    // The rival changes one after the other; so many of them it has met.
+    let met = Arc::new(AtomicUsize::new(0));
+    let (seen, changed, rival) = (Arc::clone(&done), Arc::clone(&met), client.clone());
     let rival = tokio::spawn(async move {
         let mut round = 0_u32;
         while !seen.load(Ordering::Relaxed) {
             round += 1;
+            let mut there = 0;
             for object in objects() {
                 let patch =
                     json!({"metadata": {"labels": {MARK: round.to_string()}, "annotations": {MARK: "x"}}});
                 // Most of them are not there yet.
-                let _ = change(&rival, &object, &patch).await;
+                there += usize::from(change(&rival, &object, &patch).await.is_ok());
             }
+            changed.fetch_max(there, Ordering::Relaxed);
         }
         round
     });
@@ -56,7 +62,9 @@ pub(super) async fn run(plane: &ControlPlane, client: &Client, kmm: &Path) -> Re
     let begun = std::time::Instant::now();
     let mut queues = 0;
     let again = || operator.count("another decision is needed");
-    while begun.elapsed() < TIME || (again() == 0 && begun.elapsed() < PATIENCE) {
+    let all = objects().len();
+    let waits = || again() == 0 || met.load(Ordering::Relaxed) < all;
+    while begun.elapsed() < TIME || (waits() && begun.elapsed() < PATIENCE) {
         queues += 1;
         module["spec"]["moduleLoader"]["container"]["modprobe"]["parameters"] =
             json!([format!("queues={queues}")]);

@@ -82,7 +82,14 @@ pub(super) async fn wait_until_counted(client: &Client) -> Result<()> {
                 && status["numberReady"] == status["desiredNumberScheduled"]
         };
         let ready = |node: &Value| node["spec"]["taints"].as_array().is_none_or(Vec::is_empty);
-        Ok(sets.iter().all(counted) && nodes.iter().all(ready))
+        // The counts may be those that were put back. The first thing that the controller makes is this.
+        let revisions = list(client, "apps/v1", "ControllerRevision").await?;
+        let looked_at = |set: &Value| {
+            revisions
+                .iter()
+                .any(|revision| revision["metadata"]["ownerReferences"][0]["uid"] == set["metadata"]["uid"])
+        };
+        Ok(sets.iter().all(|set| counted(set) && looked_at(set)) && nodes.iter().all(ready))
     })
     .await
 }

@@ -33,6 +33,7 @@ use crate::cluster::objects::apply;
 use crate::cluster::objects::get;
 use crate::cluster::objects::list;
 use crate::cluster::objects::until_within;
+use crate::cluster::ports;
 use crate::cluster::process::Process;
 use crate::deploy;
 use crate::steps;
@@ -137,7 +138,7 @@ impl Scene<'_> {
         let mut namespace = objects.remove(&key).context("there is no namespace")?;
         namespace["metadata"]["labels"] = json!({});
         apply(&self.client, &namespace).await?;
-        let port = std::net::TcpListener::bind((NODE, 0))?.local_addr()?.port();
+        let port = ports::free()?;
         for object in objects.values_mut() {
             match object["kind"].as_str() {
                 Some("ConfigMap") => {
@@ -378,11 +379,9 @@ impl Node {
         let server = format!("https://127.0.0.1:{}", plane.port());
         let kubeconfig = settings::kubeconfig(&server, &certificates);
         fs::write(folder.join("kubelet.kubeconfig"), kubeconfig.to_string())?;
-        let ports: Vec<_> = (0..2)
-            .map(|_| std::net::TcpListener::bind((NODE, 0)))
-            .collect::<Result<_, _>>()?;
-        let mut kubelet = settings::kubelet(NODE, ports[0].local_addr()?.port(), &certificates);
-        kubelet["healthzPort"] = json!(ports[1].local_addr()?.port());
+        let mut kubelet = settings::kubelet(NODE, ports::free()?, &certificates);
+        // Nobody asks for its health.
+        kubelet["healthzPort"] = json!(0);
         kubelet["cgroupRoot"] = json!(format!("/{}", groups.name()));
         kubelet["failCgroupV1"] = json!(false);
         kubelet["enforceNodeAllocatable"] = json!(["none"]);
@@ -391,7 +390,6 @@ impl Node {
         kubelet["makeIPTablesUtilChains"] = json!(false);
         kubelet["podLogsDir"] = json!("/var/log/pods");
         fs::write(folder.join("kubelet.yaml"), kubelet.to_string())?;
-        drop(ports);
         let mut arguments: Vec<String> = ["--mount", "--pid", "--fork", "--kill-child", "--propagation"]
             .map(str::to_owned)
             .into();

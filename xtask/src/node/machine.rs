@@ -18,6 +18,7 @@ use super::parts::Parts;
 use super::settings;
 use crate::cluster::certificates::FROM_A_NODE;
 use crate::cluster::control_plane::ControlPlane;
+use crate::cluster::ports;
 use crate::cluster::process::Process;
 use crate::vm::initramfs::Initramfs;
 
@@ -69,7 +70,7 @@ impl<'p> Machine<'p> {
     /// Starts it on one of the kernels, with files of this boot below `/run/kmm`; returns when its shell answers.
     pub(super) fn start(&mut self, kernel: usize, files: &[(&str, Vec<u8>)]) -> Result<()> {
         // One that is free now: somebody else may have taken that of the last boot.
-        self.kubelet = std::net::TcpListener::bind((NODE, 0))?.local_addr()?.port();
+        self.kubelet = ports::free()?;
         let (kernel, initramfs) = (&self.parts.kernels[kernel].0, &self.disk.initramfs[kernel]);
         let mut boot = Initramfs::default();
         for (name, bytes) in files {
@@ -244,11 +245,14 @@ impl Running {
     /// Waits until the shell answers. What came before it was ready is lost, so that it is asked again and again.
     fn greet(&mut self) -> Result<()> {
         let started = Instant::now();
+        let mut limit = Duration::from_millis(500);
         loop {
             self.process.check()?;
-            if self.ask("true", Duration::from_millis(500)).is_ok() {
+            if self.ask("true", limit).is_ok() {
                 return Ok(());
             }
+            // On a slow machine it may be on its way with the last answer.
+            limit = (limit * 2).min(COMMAND);
             if started.elapsed() > PATIENCE {
                 bail!(
                     "the shell of the node did not answer within {} s",
