@@ -50,7 +50,7 @@ fn without_cause(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// An error of the client, which has no answer of use: [`words`] are all of it.
+/// An error of the client, in words: with all of its causes, each told once.
 #[derive(Debug)]
 pub struct ClientError(kube::Error);
 
