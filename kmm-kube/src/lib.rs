@@ -26,7 +26,7 @@
 //! # Limits
 //!
 //! - Plans under way: 16. Questions to registries: 8, of 30 s each.
-//! - Served: 256 connections for each address, 30 s for the head of a request, 10 s for an answer; reviews of 7 MiB, 4 at
+//! - Served: 256 connections for each address, 100 s for the head of a request, 10 s for an answer; reviews of 7 MiB, 4 at
 //!   a time, and 28 MiB of them.
 //!
 //! # What this crate does not do

@@ -1,6 +1,5 @@
 //! The operator: watches, decisions, writes.
 
-use std::error::Error as _;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +28,6 @@ use crate::server::Server;
 use crate::tls::CertificateError;
 use crate::webhook;
 use crate::words::ClientError;
-use crate::words::words;
 
 /// What an operator needs to know.
 #[derive(Clone, Debug)]
@@ -126,9 +124,8 @@ pub async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result
                 .map_err(unusable)
         }
         None => Config::infer().await.map_err(|error| {
-            let why = error.source().map(words).unwrap_or_default();
             unusable(format!(
-                "this is no pod with a service account, and there is no kubeconfig (`--kubeconfig`, KUBECONFIG): {why}"
+                "neither a kubeconfig (`--kubeconfig`, KUBECONFIG) nor the service account of a pod can be used: {error}"
             ))
         }),
     };
@@ -148,6 +145,9 @@ pub async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result
 fn known(file: &Kubeconfig, context: Option<&str>) -> Result<(), StartError> {
     let names: Vec<&str> = file.contexts.iter().map(|known| known.name.as_str()).collect();
     match context {
+        Some(context) if names.is_empty() => Err(unusable(format!(
+            "the kubeconfig has no context `{context}`, and no other one"
+        ))),
         Some(context) if !names.contains(&context) => Err(unusable(format!(
             "the kubeconfig has no context `{context}`: it has `{}`",
             names.join("`, `")

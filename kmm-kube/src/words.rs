@@ -29,9 +29,9 @@ pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
 fn answer(status: &Status) -> String {
     let Status { message, code, .. } = status;
     match message.as_str() {
-        // That of a server which serves nothing there. What is not an object of ours is always served.
+        // Who says this serves nothing there at all.
         "404 page not found" => {
-            "the API server does not know the kind: the CRDs are not installed, `kmm crds` prints them"
+            "nothing is served there: the CRDs are not installed (`kmm crds` prints them), or this is no API server"
                 .to_owned()
         }
         _ => format!("{message} (code {code})"),
@@ -104,13 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_told_why_there_is_no_connection() {
-        // A port that was given back.
-        let address = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let config = kube::Config::new(format!("http://{address}").parse().unwrap());
+        let config = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
         let client = kube::Client::try_from(config).unwrap();
         let told = words(&client.apiserver_version().await.unwrap_err());
         assert!(told.contains("Connection refused"), "{told}");

@@ -201,9 +201,11 @@ impl OperatorConfig {
                 }
                 "leaderElection" => {
                     let section = &mut config.leader_election;
+                    let is_needed = value["enabled"] != false;
                     reader.section(key, value, |reader, key, value| match key {
                         "enabled" => reader.flag(value, &mut section.enabled),
-                        "resourceID" => reader.name(value, &mut section.resource_id),
+                        "resourceID" if is_needed => reader.name(value, &mut section.resource_id),
+                        "resourceID" => reader.text(value, &mut section.resource_id),
                         _ => reader.unknown("enabled, resourceID"),
                     });
                 }
@@ -304,7 +306,7 @@ impl Reader {
                 text.clone_into(into);
             }
             Some(_) | None => self.fail(&format!(
-                "is {value} and has to be an address with a port, such as `:8081` or `127.0.0.1:8081`; `0` serves nothing"
+                "is {value} and has to be an address with a port, such as `:8081` or `127.0.0.1:8081`; `\"0\"`, with the quotes, serves nothing"
             )),
         }
     }
@@ -489,6 +491,8 @@ mod tests {
                 "metrics.bindAddress"
             ]
         );
+        let alone = json!({"leaderElection": {"enabled": false, "resourceID": ""}});
+        assert!(OperatorConfig::read(&alone).is_ok(), "its Lease is not used");
         for address in ["", "0", ":8081", "127.0.0.1:0", "[::1]:8443", "localhost:8080"] {
             let config = OperatorConfig::read(&json!({"metrics": {"bindAddress": address}})).unwrap();
             assert_eq!(config.metrics.bind_address, address);

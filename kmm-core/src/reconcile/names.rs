@@ -44,8 +44,8 @@ pub const WORKER_HASH: &str = "kmm.node.kubernetes.io/worker-hash";
 pub const MODULES_ORDER: &str = "kmm.node.kubernetes.io/modules-order";
 /// Annotation of loaders: the boot of the node for which it was made. The Go operator has none such.
 pub const WORKER_BOOT_ID: &str = "kmm.node.kubernetes.io/worker-boot-id";
-/// Annotation of worker and pull pods: how many were made before it for the same purpose, plus one. The Go operator has
-/// none such.
+/// Annotation of worker and pull pods: how many were made before it for the same purpose, plus one. A loader of what is
+/// loaded already, on a boot that nobody knows, is a second one. The Go operator has none such.
 pub const ATTEMPT: &str = "kmm.node.kubernetes.io/attempt";
 
 /// Finalizer of Modules.

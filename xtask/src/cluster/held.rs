@@ -125,6 +125,8 @@ async fn unloads(
     count: &mut usize,
 ) -> Result<()> {
     cut_off(plane, client, operator, &UNLOADER, count).await?;
+    // It may have been moved back already, when the create came late.
+    move_to(client, "none").await?;
     until("w1 has no modules", async || Ok(modules(client).await? == [0, 0])).await?;
     until("no worker pod is left", async || {
         let pods = list(client, "v1", "Pod").await?;
@@ -135,6 +137,12 @@ async fn unloads(
     .await?;
     println!("the create of an unloader was cut off, and all modules were unloaded in the end");
     Ok(())
+}
+
+/// Puts w1 into a pool; the Modules select that of `acme`.
+async fn move_to(client: &Client, pool: &str) -> Result<()> {
+    let labels = json!({"metadata": {"labels": {"pool": pool}}});
+    change(client, &life::node("w1", "acme"), &labels).await
 }
 
 /// How many modules w1 is to have, and has.
@@ -163,9 +171,17 @@ async fn cut_off(
             bail!("no write of {} was held", hold.resource);
         }
         *count += 1;
-        cause(client, hold, *count).await?;
-        if let Ok(accepted) = tokio::time::timeout(PAUSE, listener.accept()).await {
-            break accepted?;
+        // What was caused before may come late, while it is caused again.
+        let accepted = tokio::select! {
+            accepted = listener.accept() => Some(accepted?),
+            caused = cause(client, hold, *count) => {
+                caused?;
+                let accepted = tokio::time::timeout(PAUSE, listener.accept()).await;
+                accepted.ok().transpose()?
+            }
+        };
+        if let Some(connection) = accepted {
+            break connection;
         }
     };
     // It is under way until the API server is gone.
@@ -219,18 +235,14 @@ async fn cause(client: &Client, hold: &Hold, count: usize) -> Result<()> {
             change(client, &namespace, &gone).await
         }
         "pods" => {
-            let goes_to = async |pool: &str| {
-                let labels = json!({"metadata": {"labels": {"pool": pool}}});
-                change(client, &life::node("w1", "acme"), &labels).await
-            };
             // What was unloaded before the API server knew of the webhook is loaded again first.
-            goes_to("acme").await?;
+            move_to(client, "acme").await?;
             until("w1 has all modules", async || {
                 let [wanted, there] = modules(client).await?;
                 Ok(wanted > 0 && wanted == there)
             })
             .await?;
-            goes_to("none").await
+            move_to(client, "none").await
         }
         // Another image is listed.
         _ => apply(client, &module("held-0", count)).await.map(drop),

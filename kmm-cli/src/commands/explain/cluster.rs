@@ -172,16 +172,10 @@ fn name_both_labels(node: &mut NodeExplanation) {
 }
 
 /// Whether a reason about a Module as a whole tells something of one node: what becomes of others is another question.
-fn concerns(node: &NodeExplanation, cause: &Cause) -> bool {
+/// `own` is what was decided for that node.
+fn concerns(node: &NodeExplanation, own: &[&Cause], cause: &Cause) -> bool {
     if let Cause::NodesLeftOut { why, .. } = cause {
-        let gates: &[GateKind] = match why {
-            LeftOut::Taints => &[GateKind::Taints],
-            LeftOut::NoMapping => &[GateKind::Mapping],
-            LeftOut::Unresolved => &[GateKind::Mapping, GateKind::Template, GateKind::Image],
-            LeftOut::Version => &[GateKind::Version],
-        };
-        let is_shut = |gate: &Gate| gate.status == Status::Fail && gates.contains(&gate.gate);
-        return node.gates.iter().any(is_shut);
+        return own.iter().any(|own| left_out(own) == Some(*why));
     }
     let Some(image) = image_of(cause) else {
         return true;
@@ -190,10 +184,22 @@ fn concerns(node: &NodeExplanation, cause: &Cause) -> bool {
     resolved.is_ok_and(|resolved| resolved.container_image == image)
 }
 
+/// Among which nodes that are left out one is counted, by what was decided for it.
+fn left_out(cause: &Cause) -> Option<LeftOut> {
+    match cause {
+        Cause::NodeUnschedulable { .. } => Some(LeftOut::Taints),
+        Cause::NoMapping { .. } => Some(LeftOut::NoMapping),
+        Cause::Unresolved { .. } => Some(LeftOut::Unresolved),
+        Cause::VersionHeld { .. } | Cause::VersionLabelMissing { .. } => Some(LeftOut::Version),
+        _ => None,
+    }
+}
+
 /// The image that a reason is about.
 fn image_of(cause: &Cause) -> Option<&str> {
     match cause {
         Cause::ImageExists { image }
+        | Cause::ImageNotReady { image, .. }
         | Cause::PullStarted { image }
         | Cause::Pulling { image, .. }
         | Cause::PullFailed { image, .. }
@@ -224,12 +230,18 @@ impl Live {
         let module = &explained.module;
         let shown: BTreeSet<&str> = explained.nodes.iter().map(|node| node.node.as_str()).collect();
         let one = explained.nodes.first().filter(|_| every_node);
+        let of_shown = |key: &Key| matches!(key, Key::Assign(node) if shown.contains(node.as_str()));
+        let own: Vec<&Cause> = snapshot
+            .reasons()
+            .filter(|(key, reason)| of_shown(key) && reason.module.as_ref() == Some(module))
+            .map(|(_, reason)| &reason.cause)
+            .collect();
         let reasons = snapshot.reasons().filter(|(key, reason)| match key {
             Key::Module(name) | Key::Images(name) | Key::DevicePlugin(name) => {
-                name == module && one.is_none_or(|node| concerns(node, &reason.cause))
+                name == module && one.is_none_or(|node| concerns(node, &own, &reason.cause))
             }
             // What is still on a node that is not to have it is told too.
-            Key::Assign(node) => shown.contains(node.as_str()) && reason.module.as_ref() == Some(module),
+            Key::Assign(_) => of_shown(key) && reason.module.as_ref() == Some(module),
             Key::NodeModules(node) => {
                 (!every_node || shown.contains(node.as_str())) && reason.module.as_ref() == Some(module)
             }
@@ -371,24 +383,30 @@ mod tests {
 
     #[test]
     fn of_one_node_only_what_concerns_it_is_told() {
-        let is_told = |labels: &Value, cause: &Cause| concerns(&explained(&node(labels)), cause);
-        let gets_it = json!({"nic": "", ASKED: "2 b"});
-        let others = |why| Cause::NodesLeftOut {
+        let w1 = explained(&node(&json!({"nic": "", ASKED: "2 b"})));
+        let is_told = |own: &[&Cause], cause: &Cause| concerns(&w1, own, cause);
+        let left_out = |why| Cause::NodesLeftOut {
             why,
             count: 1,
             nodes: vec!["w2".to_owned()],
         };
-        assert!(!is_told(&gets_it, &others(LeftOut::Version)));
-        // Its version is missing: it is one of those that are left out for it.
-        let no_version = json!({"nic": ""});
-        assert!(is_told(&no_version, &others(LeftOut::Version)));
-        assert!(!is_told(&no_version, &others(LeftOut::NoMapping)));
-        let exists = |image: &str| Cause::ImageExists {
-            image: image.to_owned(),
+        let (wanted, label) = ("2 b".to_owned(), "label".to_owned());
+        let no_version = Cause::VersionLabelMissing { wanted, label };
+        assert!(!is_told(&[], &left_out(LeftOut::Version)));
+        // It is one of those that are left out for it, whatever its gates say.
+        assert!(is_told(&[&no_version], &left_out(LeftOut::Version)));
+        assert!(!is_told(&[&no_version], &left_out(LeftOut::NoMapping)));
+        let image = |kernel: &str| format!("registry.example.com/nic:{kernel}");
+        let exists = |kernel: &str| Cause::ImageExists { image: image(kernel) };
+        let is_awaited = |kernel: &str| Cause::ImageNotReady {
+            image: image(kernel),
+            state: None,
         };
-        assert!(is_told(&gets_it, &exists("registry.example.com/nic:6.1.0")));
-        assert!(!is_told(&gets_it, &exists("registry.example.com/nic:6.2.0")));
-        assert!(is_told(&gets_it, &Cause::NoNodes));
+        for (kernel, told) in [("6.1.0", true), ("6.2.0", false)] {
+            assert_eq!(is_told(&[], &exists(kernel)), told);
+            assert_eq!(is_told(&[], &is_awaited(kernel)), told);
+        }
+        assert!(is_told(&[], &Cause::NoNodes));
     }
 
     #[test]
